@@ -1,0 +1,199 @@
+"""Engine configuration: every dimension of the hardware, validated once, at construction."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from .errors import EseError
+
+GATES = 4
+"""Gates of an LSTM cell, in the order i, f, g, o (rows ``4·slot + gate`` of a lane's bank)."""
+
+SEQUENCE_BITS = 18
+"""Width of the result sequence number; a program may write at most ``2**15`` results a frame,
+so that differences of sequence numbers never wrap."""
+
+MAX_RESULTS = 1 << 15
+SHIFT_BITS = 6
+RELATIVE_BITS = 4
+
+
+def bits_for(count: int) -> int:
+    """Bits that address ``count`` words; at least 1, so that one word still has an address."""
+    return max(1, (count - 1).bit_length())
+
+
+class EngineConfig(BaseModel):
+    """Dimensions of one generated engine. A model is loaded into it, never baked in.
+
+    lanes: parallel weight streams (ESE's PEs per channel). channels: independent voice streams in
+    lock-step. queue_depth: columns each lane may run behind the broadcaster. acc_rows: rows of
+    one accumulator bank per lane (a multiple of 4). Widths are in bits, depths in words.
+    Raises :class:`EseError` naming the field, the rule and the value.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    lanes: int = Field(ge=1, le=128)
+    channels: int = Field(ge=1, le=128)
+    queue_depth: int = Field(default=32, ge=1, le=64)
+    acc_rows: int = Field(default=32, ge=4, le=64, multiple_of=GATES)
+    index_mode: Literal["absolute", "relative4"] = "absolute"
+    weight_bits: int = Field(default=12, ge=2, le=18)
+    act_bits: int = Field(default=16, ge=8, le=18)
+    acc_bits: int = Field(default=32, ge=16, le=48)
+    cell_bits: int = Field(default=24, ge=12, le=27)
+    cell_frac: int = Field(default=16, ge=4, le=24)
+    peephole_bits: int = Field(default=18, ge=2, le=18)
+    stream_depth: int = Field(default=12288, ge=4, le=1 << 20)
+    activation_depth: int = Field(default=4096, ge=4, le=1 << 16)
+    cell_depth: int = Field(default=2048, ge=1, le=1 << 16)
+    param_depth: int = Field(default=8192, ge=1, le=1 << 18)
+    segment_depth: int = Field(default=128, ge=1, le=1024)
+    epilogue_depth: int = Field(default=64, ge=1, le=1024)
+    output_depth: int = Field(default=64, ge=2, le=1024)
+    clock_mhz: float = Field(default=200.0, gt=0, le=1000)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise EseError(_sentence(error)) from None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "EngineConfig":
+        if self.cell_frac > self.cell_bits - 4:
+            raise ValueError(f"cell_frac must leave 4 integer bits of cell_bits={self.cell_bits}, "
+                             f"got {self.cell_frac}")
+        if self.cell_frac < self.act_bits - 4:
+            raise ValueError(f"cell_frac must be at least act_bits - 4 = {self.act_bits - 4}, "
+                             f"got {self.cell_frac}")
+        if self.acc_bits < self.weight_bits + self.act_bits:
+            raise ValueError(f"acc_bits must hold one product of weight_bits + act_bits = "
+                             f"{self.weight_bits + self.act_bits} bits, got {self.acc_bits}")
+        return self
+
+    # Derived values -------------------------------------------------------------------------
+
+    @property
+    def multipliers(self) -> int:
+        """Multipliers of the sparse matrix-vector unit: lanes × channels."""
+        return self.lanes * self.channels
+
+    @property
+    def row_bits(self) -> int:
+        """Bits of a row number inside one lane's bank."""
+        return bits_for(self.acc_rows)
+
+    @property
+    def index_bits(self) -> int:
+        """Bits of the index field of an entry in this index mode."""
+        return self.row_bits if self.index_mode == "absolute" else RELATIVE_BITS
+
+    @property
+    def entry_bits(self) -> int:
+        """Bits of one entry: weight, index and the last-of-column flag."""
+        return self.weight_bits + self.index_bits + 1
+
+    @property
+    def cells_per_tile(self) -> int:
+        """LSTM cells whose four gate rows fill one accumulator bank of every lane."""
+        return self.lanes * (self.acc_rows // GATES)
+
+    @property
+    def rows_per_tile(self) -> int:
+        """Rows of a linear tile that fill one accumulator bank of every lane."""
+        return self.lanes * self.acc_rows
+
+    @property
+    def lane_address_bits(self) -> int:
+        """Bits that number a lane."""
+        return bits_for(self.lanes)
+
+    @property
+    def stream_address_bits(self) -> int:
+        """Bits of an entry's address in a lane's weight memory."""
+        return bits_for(self.stream_depth)
+
+    @property
+    def activation_address_bits(self) -> int:
+        """Bits of an address in the activation buffer."""
+        return bits_for(self.activation_depth)
+
+    @property
+    def cell_address_bits(self) -> int:
+        """Bits of an address in the cell-state buffer."""
+        return bits_for(self.cell_depth)
+
+    @property
+    def param_address_bits(self) -> int:
+        """Bits of an address in the bias and peephole memory."""
+        return bits_for(self.param_depth)
+
+    # Reading and writing --------------------------------------------------------------------
+
+    def replace(self, **changes: Any) -> "EngineConfig":
+        """This configuration with some fields changed, validated anew."""
+        return EngineConfig(**{**self.model_dump(), **changes})
+
+    def to_json(self) -> str:
+        """Canonical JSON: sorted keys, one field a line."""
+        return json.dumps(self.model_dump(), indent=2, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, name: str = "configuration") -> "EngineConfig":
+        """Inverse of :meth:`to_json`. Raises EseError naming the file and the field."""
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise EseError(f"{name}: must be JSON, but line {error.lineno} is not: {error.msg}"
+                           ) from None
+        if not isinstance(values, dict):
+            raise EseError(f"{name}: must be a JSON object, got {type(values).__name__}")
+        try:
+            return cls(**values)
+        except EseError as error:
+            raise EseError(f"{name}: {error}") from None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON, in hex: two engines with one digest are the same."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"]) or "configuration"
+    if first["type"] == "missing":
+        return f"{field}: must be given"
+    if first["type"] == "extra_forbidden":
+        return f"{field}: is not a field of the engine configuration"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["loc"]:
+        return f"{field}: {message[0].lower()}{message[1:]}, got {first['input']!r}"
+    return message
+
+
+PRESETS: dict[str, EngineConfig] = {
+    "tiny": EngineConfig(
+        lanes=2, channels=2, queue_depth=4, acc_rows=8, stream_depth=1024, activation_depth=256,
+        cell_depth=64, param_depth=512, segment_depth=32, epilogue_depth=32, output_depth=32),
+    "demo-32x4": EngineConfig(lanes=32, channels=4, stream_depth=6144),
+    "xcku060-32x32": EngineConfig(lanes=32, channels=32),
+    "xcku060-32x64": EngineConfig(lanes=32, channels=64),
+}
+
+
+def load_config(name: str) -> EngineConfig:
+    """A preset by name, or a configuration from a JSON file by path. Raises EseError."""
+    if name in PRESETS:
+        return PRESETS[name]
+    path = Path(name)
+    if not path.is_file():
+        raise EseError(f"config: must be a preset ({', '.join(PRESETS)}) or a JSON file, "
+                       f"got {name!r}")
+    return EngineConfig.from_json(path.read_text(), name=str(path))
+

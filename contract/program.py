@@ -1,0 +1,90 @@
+"""A network as a program of tiles, before packing and after decoding.
+
+``Program`` is what the hardware's two sequencers execute; ``TileWeights`` is the sparse matrix of
+one tile. compress makes both from a network and packs them; the golden model decodes them from
+the image with its own code. Weights and params are integers in an image and may be real numbers
+when quantisers are off.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Fields of :func:`layout.segment_layout` without ``end`` (the program's last segment)."""
+
+    base_even: int
+    base_odd: int
+    length: int
+    need: int
+    wait: bool
+    recurrent: bool
+    last: bool
+
+
+@dataclass(frozen=True)
+class Epilogue:
+    """Fields of :func:`layout.epilogue_layout` without ``end`` (the program's last tile)."""
+
+    lstm: bool
+    count: int
+    shift: int
+    dest_even: int
+    dest_odd: int
+    cell_base: int
+    param_base: int
+    output: bool
+    output_last: bool
+
+    @property
+    def rows(self) -> int:
+        """Rows of the tile: four a cell, or one a linear row."""
+        return 4 * self.count if self.lstm else self.count
+
+
+@dataclass(frozen=True)
+class Program:
+    """One frame's work: segments in order, one epilogue per tile (per ``last`` segment)."""
+
+    segments: tuple[Segment, ...]
+    epilogues: tuple[Epilogue, ...]
+    input_even: int
+    input_odd: int
+    input_width: int
+
+    @property
+    def results(self) -> int:
+        """Results (m or y values per channel) that one frame writes."""
+        return sum(epilogue.count for epilogue in self.epilogues)
+
+    @property
+    def output_width(self) -> int:
+        """Values per channel of one output frame."""
+        return sum(epilogue.count for epilogue in self.epilogues if epilogue.output)
+
+    def tiles(self) -> Iterator[tuple[tuple[Segment, ...], Epilogue]]:
+        """Each tile's segments and epilogue, in program order."""
+        first = 0
+        epilogues = iter(self.epilogues)
+        for position, segment in enumerate(self.segments):
+            if segment.last:
+                yield self.segments[first:position + 1], next(epilogues)
+                first = position + 1
+
+
+@dataclass(frozen=True)
+class TileWeights:
+    """Non-zero weights of one tile in coordinates, ordered by column, then row.
+
+    rows: row number inside the tile (4·cell + gate if lstm, else the linear row). columns:
+    position in the tile's column sequence (its segments laid end to end). weights: integers, or
+    real numbers with quantisers off. All three have the shape (entries,).
+    """
+
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    weights: NDArray[np.int64] | NDArray[np.float64]

@@ -1,0 +1,48 @@
+"""Pipeline latencies in cycles: the hardware is built to them, the cycle model counts with them.
+
+Tests in Amaranth's simulator check each one exactly on the unit that has it.
+"""
+
+BROADCAST = 3
+"""Column issued by the broadcaster → column at the head of an empty lane queue."""
+
+MAC = 3
+"""Entry fired by a lane → its product readable in the accumulator bank, and, if it was the last
+of a tile, the lane's ``done`` bit visible."""
+
+DRAIN = 4
+"""Row issued by the epilogue sequencer → its sample at the element-wise unit's input: register
+the select, read the bank, two levels of the collector."""
+
+OPERAND_LEAD = 2
+"""Cycles before the sample at which the param and cell memories are addressed: read, register."""
+
+ACTIVATION = 5
+"""Gate input at the σ/tanh unit → gate."""
+
+REQUANTISE = 2
+"""Accumulator sum at the variable shifter → saturated result."""
+
+GATE = 3 + REQUANTISE + ACTIVATION
+"""Sample at the element-wise unit → gate at the cell multiplier: peephole product in 2, sum in 1,
+shift and saturate, table."""
+
+RESULT = GATE + 3
+"""Sample of gate o, or of a linear row → result: multiply in 2, round in 1."""
+
+CELL = GATE + 4
+"""Sample of gate g → new cell state: multiply in 2, add in 1, round and saturate in 1."""
+
+VISIBLE = DRAIN + RESULT + 1
+"""Row issued → its result readable as a column by the broadcaster."""
+
+ISSUES_PER_CELL = 4
+"""Rows that the epilogue sequencer issues a cell, one a cycle."""
+
+O_SKEW = -(-(DRAIN + CELL - OPERAND_LEAD) // ISSUES_PER_CELL)
+"""Cells by which gate o's row trails gates i, f, g, so that it reads the new cell state.
+
+Gate g of cell k issues in cycle 4k + 2 and its cell state is written in cycle
+4k + 2 + DRAIN + CELL; gate o issues in cycle 4(k + O_SKEW) + 3 and the cell buffer is read for it
+DRAIN − OPERAND_LEAD cycles later, which must be a later cycle.
+"""

@@ -1,0 +1,1 @@
+"""ESE, the sparse-LSTM speech accelerator, as a generator."""
