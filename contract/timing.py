@@ -36,6 +36,16 @@ CELL = GATE + 4
 VISIBLE = DRAIN + RESULT + 1
 """Row issued → its result readable as a column by the broadcaster."""
 
+EPILOGUE_START = 1
+"""Last lane's ``done`` bit visible → first row issued by an idle epilogue sequencer."""
+
+EPILOGUE_GAP = 2
+"""Last row issued of one tile → first row issued of the next, if that tile is done."""
+
+BANK_FREE = 2
+"""Last row issued of a tile → first column issued of the second tile after it, which accumulates
+into the same bank."""
+
 ISSUES_PER_CELL = 4
 """Rows that the epilogue sequencer issues a cell, one a cycle."""
 
