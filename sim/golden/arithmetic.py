@@ -36,7 +36,7 @@ class Arithmetic(Protocol):
     """What one row, then one cell, goes through. Arrays of any one shape; counts of saturated
     values beside the results that can saturate."""
 
-    dtype: type
+    dtype: type[Any]
 
     def check_input(self, frame: Values) -> Values:
         """An input frame in :attr:`dtype`; raises EseError on values that the buffer can't hold."""
@@ -69,7 +69,7 @@ class Arithmetic(Protocol):
 class IntegerArithmetic:
     """Bit for bit what the hardware computes."""
 
-    dtype = np.int64
+    dtype: type[Any] = np.int64
 
     def __init__(self, config: EngineConfig) -> None:
         self._act = config.act_bits
@@ -132,7 +132,7 @@ class IntegerArithmetic:
 class FloatArithmetic:
     """The same steps with quantisers off: exact σ and tanh, no rounding, shifts ignored."""
 
-    dtype = np.float64
+    dtype: type[Any] = np.float64
 
     def check_input(self, frame: Values) -> Values:
         """See :class:`Arithmetic`."""
