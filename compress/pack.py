@@ -1,0 +1,180 @@
+"""From compiled tiles to lane streams and an image.
+
+Every lane reads its own stream strictly in order: tiles in program order, columns in the tile's
+order, rows ascending. See :func:`contract.layout.entry_layout` for the entry.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..contract.config import GATES, RELATIVE_BITS, EngineConfig
+from ..contract.errors import EseError
+from ..contract.image import Image, LayerInfo, Manifest, MatrixInfo, checksum, split_words
+from ..contract.layout import (
+    entry_layout,
+    epilogue_layout,
+    header_layout,
+    param_layout,
+    segment_layout,
+)
+from ..contract.program import Program, TileWeights
+from .compile import Compiled
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Packed entries, lane after lane, and what they are.
+
+    entries: (total,) words of :func:`contract.layout.entry_layout`; lane_lengths: (lanes,).
+    weights + nulls + fillers = total.
+    """
+
+    entries: NDArray[np.uint32]
+    lane_lengths: NDArray[np.uint32]
+    weights: int
+    nulls: int
+    fillers: int
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What an image records of its origin."""
+
+    source: str = "network"
+    sha256: str = ""
+    command: str = ""
+
+
+def pack_streams(program: Program, tiles: Sequence[TileWeights],
+                 config: EngineConfig) -> Streams:
+    """Pack the weights of all tiles; one null entry for each empty (lane, column).
+
+    Raises EseError if a weight exceeds ``weight_bits`` or a lane's stream ``stream_depth``.
+    """
+    lanes, columns, banks, weights = _by_lane(program, tiles, config)
+    total_columns = sum(segment.length for segment in program.segments)
+    group = lanes * total_columns + columns
+    empty = np.ones(config.lanes * total_columns, dtype=bool)
+    empty[group] = False
+    null_groups = np.flatnonzero(empty)
+    group = np.concatenate([group, null_groups])
+    banks = np.concatenate([banks, np.zeros(len(null_groups), np.int64)])
+    weights = np.concatenate([weights, np.zeros(len(null_groups), np.int64)])
+    order = np.argsort(group * config.acc_rows + banks)
+    group, banks, weights = group[order], banks[order], weights[order]
+    last = np.append(group[1:] != group[:-1], True)
+    if config.index_mode == "absolute":
+        index, fillers = banks, 0
+    else:
+        group, index, weights, last, fillers = _relative(group, banks, weights, last)
+    lengths = np.bincount(group // total_columns, minlength=config.lanes)
+    worst = int(np.argmax(lengths))
+    if lengths[worst] > config.stream_depth:
+        raise EseError(f"stream_depth: the weight memory of a lane must hold {lengths[worst]} "
+                       f"entries for this network (lane {worst}), but has {config.stream_depth}, "
+                       f"{lengths[worst] - config.stream_depth} too few")
+    return Streams(_entry_words(weights, index, last, config), lengths.astype(np.uint32),
+                   int(np.count_nonzero(weights)), len(null_groups), fillers)
+
+
+def _by_lane(program: Program, tiles: Sequence[TileWeights], config: EngineConfig
+             ) -> tuple[NDArray[np.int64], ...]:
+    """Lane, column in the program, row in the lane's bank and weight of every entry."""
+    parts: list[tuple[NDArray[np.int64], ...]] = []
+    offset = 0
+    for (segments, epilogue), tile in zip(program.tiles(), tiles, strict=True):
+        if tile.weights.dtype.kind not in "iu":
+            raise EseError(f"weights: must be integers to be packed, got {tile.weights.dtype}")
+        unit, gate = divmod(tile.rows, GATES) if epilogue.lstm else (tile.rows, 0)
+        lane, slot = unit % config.lanes, unit // config.lanes
+        bank = GATES * slot + gate if epilogue.lstm else slot
+        parts.append((lane, tile.columns + offset, bank, tile.weights.astype(np.int64)))
+        offset += sum(segment.length for segment in segments)
+    return tuple(np.concatenate([part[k] for part in parts]) for k in range(4))
+
+
+def _relative(group: NDArray[np.int64], banks: NDArray[np.int64], weights: NDArray[np.int64],
+              last: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64],
+                                                NDArray[np.int64], NDArray[np.bool_], int]:
+    """Relative indices, with fillers before each entry whose gap is over 15."""
+    reach = 1 << RELATIVE_BITS
+    first = np.append(True, last[:-1])
+    before = np.where(first, -1, np.append(-1, banks[:-1]))
+    gap = banks - before - 1
+    extra = gap // reach
+    position = np.cumsum(extra + 1) - 1
+    total = len(group) + int(extra.sum())
+    index = np.full(total, reach - 1, np.int64)
+    index[position] = gap % reach
+    packed_weights = np.zeros(total, np.int64)
+    packed_weights[position] = weights
+    packed_last = np.zeros(total, bool)
+    packed_last[position] = last
+    return np.repeat(group, extra + 1), index, packed_weights, packed_last, int(extra.sum())
+
+
+def _entry_words(weights: NDArray[np.int64], index: NDArray[np.int64], last: NDArray[np.bool_],
+                 config: EngineConfig) -> NDArray[np.uint32]:
+    layout = entry_layout(config)
+    words = np.zeros(len(weights), np.int64)
+    for name, values in (("weight", weights), ("index", index), ("last", last.astype(np.int64))):
+        field = layout.field(name)
+        if len(values) and not (values.min() >= field.minimum and values.max() <= field.maximum):
+            worst = values[np.argmax(np.abs(values))]
+            raise EseError(f"entry.{name}: must be {field.minimum} to {field.maximum}, "
+                           f"got {worst}")
+        words |= (values & ((1 << field.bits) - 1)) << layout.offset(name)
+    return words.astype(np.uint32)
+
+
+def pack_image(compiled: Compiled, config: EngineConfig, layers: Sequence[LayerInfo],
+               matrices: Sequence[MatrixInfo], provenance: Provenance,
+               input_exponents: Sequence[int] = ()) -> Image:
+    """The image of an integer network: the same bytes for the same input.
+
+    input_exponents: none means 0 for every input column.
+    """
+    program = compiled.program
+    streams = pack_streams(program, compiled.tiles, config)
+    sections = {
+        "header": split_words([header_layout(config).pack({
+            "input_even": program.input_even, "input_odd": program.input_odd,
+            "input_width": program.input_width, "results": program.results})],
+            header_layout(config)),
+        "segments": split_words(_segment_words(program, config), segment_layout(config)),
+        "epilogues": split_words(_epilogue_words(program, config), epilogue_layout(config)),
+        "params": split_words(_param_words(compiled, config), param_layout(config)),
+        "entries": streams.entries,
+        "lane_lengths": streams.lane_lengths,
+    }
+    manifest = Manifest(
+        config=config.model_dump(), source=provenance.source, source_sha256=provenance.sha256,
+        command=provenance.command, layers=tuple(layers), matrices=tuple(matrices),
+        input_exponents=tuple(input_exponents) or (0,) * program.input_width,
+        entries=streams.weights, null_entries=streams.nulls, filler_entries=streams.fillers,
+        dense_weights=sum(matrix.rows * matrix.columns for matrix in matrices),
+        sections={name: checksum(section) for name, section in sections.items()})
+    return Image(manifest, config, sections)
+
+
+def _segment_words(program: Program, config: EngineConfig) -> list[int]:
+    layout = segment_layout(config)
+    final = len(program.segments) - 1
+    return [layout.pack({**vars(segment), "end": number == final})
+            for number, segment in enumerate(program.segments)]
+
+
+def _epilogue_words(program: Program, config: EngineConfig) -> list[int]:
+    layout = epilogue_layout(config)
+    final = len(program.epilogues) - 1
+    return [layout.pack({**vars(epilogue), "end": number == final})
+            for number, epilogue in enumerate(program.epilogues)]
+
+
+def _param_words(compiled: Compiled, config: EngineConfig) -> list[int]:
+    layout = param_layout(config)
+    return [layout.pack({"bias": int(bias), "peephole": int(peephole)})
+            for bias, peephole in zip(compiled.biases, compiled.peepholes, strict=True)]

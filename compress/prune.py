@@ -1,0 +1,132 @@
+"""Load-balance-aware pruning: every PE keeps the same share of every matrix.
+
+As published (Han et al., FPGA'17 [pub]): each gate's matrix is split into one sub-matrix per PE,
+row r belonging to PE r mod N; in every sub-matrix the smallest magnitudes become zero until all
+sub-matrices of the matrix have the same ratio.
+
+| balance | groups that keep the same ratio |
+|---|---|
+| ``matrix`` | PEs, over the whole matrix: the published rule |
+| ``tile`` | PEs within each tile of the program: lanes also finish every tile together |
+| ``none`` | the whole matrix is one group: plain magnitude pruning, for comparison |
+
+``keep_one`` leaves no lane without an entry in any column of a tile, which would cost a null
+entry. A lane's column holds the rows of all four gates, so one weight among them is enough; it
+takes the place of the smallest weight that its own sub-matrix would have kept.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..contract.config import GATES, EngineConfig
+from ..contract.errors import EseError
+from .network import Layer, Network
+
+Balance = Literal["matrix", "tile", "none"]
+BALANCES = ("matrix", "tile", "none")
+
+
+def prune_network(network: Network, config: EngineConfig, density: float,
+                  balance: Balance = "matrix", keep_one: bool = False) -> Network:
+    """Every matrix pruned to ``density`` (share of weights kept, 0 to 1); biases stay.
+
+    Raises EseError if density or balance is not valid, or if keep_one needs more weights than
+    the density leaves.
+    """
+    if not 0.0 <= density <= 1.0:
+        raise EseError(f"density: must be 0 to 1, got {density}")
+    if balance not in BALANCES:
+        raise EseError(f"balance: must be {', '.join(BALANCES)}, got {balance!r}")
+    layers = []
+    for number, layer in enumerate(network.layers):
+        gate_lanes = lane_tiles(layer.cells, config.lanes, config.cells_per_tile)
+        parts = []
+        for kind, matrix in (("x", layer.w_x), ("r", layer.w_y)):
+            gates = np.split(matrix, GATES)
+            name = f"layer {number} W_i{kind}, W_f{kind}, W_c{kind}, W_o{kind}"
+            parts.append(np.concatenate(_prune(gates, gate_lanes, config.lanes, density, balance,
+                                               keep_one, name)))
+        w_m = layer.w_m
+        if w_m is not None:
+            rows = lane_tiles(layer.projection, config.lanes, config.rows_per_tile)
+            (w_m,) = _prune([w_m], rows, config.lanes, density, balance, keep_one,
+                            f"layer {number} W_ym")
+        layers.append(Layer(parts[0], parts[1], layer.bias, layer.peepholes, w_m))
+    return network.with_layers(tuple(layers))
+
+
+def lane_tiles(units: int, lanes: int, units_per_tile: int) -> NDArray[np.int64]:
+    """(tile, lane) of each unit (cell or linear row), as tile·lanes + lane; shape (units,)."""
+    unit = np.arange(units)
+    return np.asarray(unit // units_per_tile * lanes + unit % lanes)
+
+
+def kept_count(size: int, density: float) -> int:
+    """Weights kept of a sub-matrix: density · size, rounded half up."""
+    return int(np.floor(density * size + 0.5))
+
+
+def _prune(matrices: Sequence[NDArray[Any]], lane_tile: NDArray[np.int64], lanes: int,
+           density: float, balance: str, keep_one: bool, name: str) -> list[NDArray[Any]]:
+    """Prune matrices whose rows r share the lane column of unit r (four gates, or one matrix)."""
+    groups = {"matrix": lane_tile % lanes, "tile": lane_tile,
+              "none": np.zeros_like(lane_tile)}[balance]
+    members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+    protected = [np.zeros(matrix.shape, bool) for matrix in matrices]
+    masks = [_keep(matrix, members, density, guard)
+             for matrix, guard in zip(matrices, protected, strict=True)]
+    while keep_one and _protect_empty(matrices, masks, protected, lane_tile):
+        _check_room(protected, members, density, name)
+        masks = [_keep(matrix, members, density, guard)
+                 for matrix, guard in zip(matrices, protected, strict=True)]
+    return [np.where(mask, matrix, 0).astype(matrix.dtype)
+            for matrix, mask in zip(matrices, masks, strict=True)]
+
+
+def _keep(matrix: NDArray[Any], members: Sequence[NDArray[np.int64]], density: float,
+          protected: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Mask of the largest weights of each group of rows; of equals, the first by position."""
+    mask = np.zeros(matrix.shape, bool)
+    for rows in members:
+        part = np.abs(matrix[rows]).astype(np.float64)
+        part[protected[rows]] = np.inf
+        order = np.argsort(-part.ravel(), kind="stable")
+        kept = np.zeros(part.size, bool)
+        kept[order[:kept_count(part.size, density)]] = True
+        mask[rows] = kept.reshape(part.shape)
+    return mask
+
+
+def _protect_empty(matrices: Sequence[NDArray[Any]], masks: Sequence[NDArray[np.bool_]],
+                   protected: Sequence[NDArray[np.bool_]], lane_tile: NDArray[np.int64]) -> bool:
+    """Protect the largest weight of every (tile, lane, column) that would have no entry.
+
+    Returns whether there was one. A column whose weights are all zero stays empty.
+    """
+    found = False
+    for key in np.unique(lane_tile):
+        rows = np.flatnonzero(lane_tile == key)
+        values = np.abs(np.concatenate([matrix[rows] for matrix in matrices]))
+        alive = np.concatenate([mask[rows] for mask in masks]) & (values > 0)
+        empty = np.flatnonzero(~alive.any(axis=0) & (values.max(axis=0) > 0))
+        for column, best in zip(empty, values[:, empty].argmax(axis=0), strict=True):
+            protected[best // len(rows)][rows[best % len(rows)], column] = True
+            found = True
+    return found
+
+
+def _check_room(protected: Sequence[NDArray[np.bool_]], members: Sequence[NDArray[np.int64]],
+                density: float, name: str) -> None:
+    for guard in protected:
+        for rows in members:
+            size = len(rows) * guard.shape[1]
+            need, have = int(guard[rows].sum()), kept_count(size, density)
+            if need > have:
+                raise EseError(f"density: must leave room for one weight in every (lane, column) "
+                               f"of {name} with keep_one, that is at least {need} of the {size} "
+                               f"weights of a sub-matrix, but {density} keeps {have}")
+
+
