@@ -1,1 +1,1 @@
-""""""
+"""Boards: pins and Vivado scripts; memory contents for simulators and synthesis."""

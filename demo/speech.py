@@ -81,7 +81,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Streams of all channels. frames: (frames, channels, 40); active and start: (frames,
+    """Streams of all channels. frames: (frames, 40, channels); active and start: (frames,
     channels) bool; start marks the first frame of an utterance."""
 
     spans: tuple[Span, ...]
@@ -120,7 +120,7 @@ def schedule(utterances: Mapping[str, NDArray[np.float32]], channels: int,
         spans[3] = Span(3, 0, turn, names[3])
         spans.append(Span(3, turn + IDLE_FRAMES, frames, names[channels + 1]))
     spans.sort(key=lambda span: (span.channel, span.first))
-    data = np.zeros((frames, channels, MELS), dtype=np.float32)
+    data = np.zeros((frames, MELS, channels), dtype=np.float32)
     active = np.zeros((frames, channels), dtype=np.bool_)
     start = np.zeros((frames, channels), dtype=np.bool_)
     for span in spans:
@@ -128,7 +128,7 @@ def schedule(utterances: Mapping[str, NDArray[np.float32]], channels: int,
         if len(utterance) < span.end - span.first:
             raise EseError(f"frames: utterance {span.utterance} has {len(utterance)}, but "
                            f"{span.end - span.first} are wanted")
-        data[span.first:span.end, span.channel] = utterance[:span.end - span.first]
+        data[span.first:span.end, :, span.channel] = utterance[:span.end - span.first]
         active[span.first:span.end, span.channel] = True
         start[span.first, span.channel] = True
     return Schedule(tuple(spans), data, active, start)

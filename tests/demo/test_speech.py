@@ -45,7 +45,7 @@ def test_schedule_covers_every_channel(channels: int) -> None:
     frames = 24
     given = utterances(speech.utterances_for(channels), frames)
     plan = speech.schedule(given, channels, frames)
-    assert plan.frames.shape == (frames, channels, speech.MELS)
+    assert plan.frames.shape == (frames, speech.MELS, channels)
     assert {span.utterance for span in plan.spans} == set(given), "every utterance is heard"
     for channel in range(channels):
         spans = [span for span in plan.spans if span.channel == channel]
@@ -54,7 +54,7 @@ def test_schedule_covers_every_channel(channels: int) -> None:
         expected = np.zeros(frames)
         for span in spans:
             expected[span.first:span.end] = given[span.utterance][0, 0]
-        np.testing.assert_array_equal(plan.frames[:, channel, 0], expected)
+        np.testing.assert_array_equal(plan.frames[:, 0, channel], expected)
         np.testing.assert_array_equal(plan.active[:, channel], expected > 0)
 
 

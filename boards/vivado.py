@@ -1,0 +1,135 @@
+"""Vivado scripts for the exported engine, written without Vivado and without a date or path.
+
+The engine's ports are native streams: load port, frames in, frames out. There is no PCIe or DDR
+shell around it yet, so these ports have no pins, and the project is built *out of context*:
+synthesis (and, on demand, placement and routing) of the engine alone for the real part and clock,
+with utilisation and timing reports. The board's own constraints lie beside it for whoever writes
+a shell. Nothing here has been run on hardware.
+"""
+
+from pathlib import Path
+
+from amaranth.build import Attrs, DiffPairs, Pins, Resource, Subsignal
+
+from ..contract.config import EngineConfig
+from ..contract.image import write_atomically
+from .adm_pcie_ku3 import ADMPCIEKU3Platform
+
+TOP = "ese_engine"
+
+_PROJECT = """\
+# Vivado project of one engine, out of context: its streams have no PCIe or DDR shell yet.
+# Not tested on hardware.
+#
+#   vivado -mode batch -source {top}.tcl                     synthesis, utilisation, timing
+#   vivado -mode batch -source {top}.tcl -tclargs route      placement and routing as well
+#
+# Engine: {lanes} lanes x {channels} channels = {multipliers} multipliers, {clock_mhz:g} MHz.
+# {constraints} holds the board's pins for a shell; it is no part of this project.
+
+set here [file dirname [file normalize [info script]]]
+set reports [file join $here vivado_reports]
+file mkdir $reports
+
+create_project -force {top} [file join $here vivado_project] -part {part}
+add_files -norecurse [file join $here {verilog}]
+add_files -fileset constrs_1 -norecurse [file join $here {top}.xdc]
+set_property top {top} [current_fileset]
+
+synth_design -top {top} -part {part} -mode out_of_context -flatten_hierarchy rebuilt
+write_checkpoint -force [file join $reports synth.dcp]
+report_utilization -file [file join $reports utilization_synth.rpt]
+report_utilization -hierarchical -hierarchical_depth 3 \\
+    -file [file join $reports utilization_hierarchical_synth.rpt]
+report_ram_utilization -file [file join $reports ram_synth.rpt]
+report_timing_summary -max_paths 10 -file [file join $reports timing_synth.rpt]
+
+if {{[lsearch -exact $argv route] >= 0}} {{
+    opt_design
+    place_design
+    phys_opt_design
+    route_design
+    write_checkpoint -force [file join $reports route.dcp]
+    report_utilization -file [file join $reports utilization_route.rpt]
+    report_timing_summary -max_paths 10 -file [file join $reports timing_route.rpt]
+    report_power -file [file join $reports power_route.rpt]
+}}
+close_project
+"""
+
+_TIMING = """\
+# Timing of the engine out of context. Ports are left without input and output delays: the shell
+# that will drive them is expected to register them.
+create_clock -name clk -period {period:.3f} [get_ports clk]
+"""
+
+_BOARD = """\
+# Alpha Data ADM-PCIE-KU3, {part}: pins for a shell around the engine.
+# Sources: open-power/snap hardware/setup/ADKU3, slaclab/axi-pcie-core hardware/AlphaDataKu3/xdc.
+# Not tested on hardware.
+"""
+
+
+def write_project(config: EngineConfig, folder: Path, verilog: str = f"{TOP}.v") -> list[Path]:
+    """Write project script, timing and board constraints beside the exported ``verilog``.
+
+    Returns the files: ``ese_engine.tcl``, ``ese_engine.xdc``, ``adm_pcie_ku3.xdc``; the same text
+    for the same configuration. Raises EseError if ``folder`` cannot be written.
+    """
+    platform = ADMPCIEKU3Platform()
+    board = "adm_pcie_ku3.xdc"
+    texts = {
+        f"{TOP}.tcl": _PROJECT.format(
+            top=TOP, verilog=verilog, part=platform.part, constraints=board, lanes=config.lanes,
+            channels=config.channels, multipliers=config.multipliers, clock_mhz=config.clock_mhz),
+        f"{TOP}.xdc": _TIMING.format(period=1e3 / config.clock_mhz),
+        board: board_constraints(platform),
+    }
+    return [_write(folder / name, text) for name, text in texts.items()]
+
+
+def board_constraints(platform: ADMPCIEKU3Platform) -> str:
+    """XDC of every resource of the platform; ports are named ``resource[_subsignal][bit]``."""
+    lines = [_BOARD.format(part=platform.part).rstrip()]
+    for resource in platform.resources.values():
+        lines.append("")
+        lines += _resource_lines(resource)
+    lines.append("")
+    lines += [f"set_property {name} {value} [current_design]"
+              for name, value in platform.configuration.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _resource_lines(resource: Resource) -> list[str]:
+    lines = []
+    for name, pins, attributes in _ports(resource, resource.name, {}):
+        for bit, pin in enumerate(pins):
+            port = f"{{{name}[{bit}]}}" if len(pins) > 1 else name
+            properties = {"PACKAGE_PIN": pin, **attributes}
+            listed = " ".join(f"{key} {value}" for key, value in properties.items())
+            lines.append(f"set_property -dict {{{listed}}} [get_ports {port}]")
+    if resource.clock is not None:
+        port = f"{resource.name}_p" if isinstance(resource.ios[0], DiffPairs) else resource.name
+        lines.append(f"create_clock -name {resource.name} "
+                     f"-period {1e9 / resource.clock.frequency:.3f} [get_ports {port}]")
+    return lines
+
+
+def _ports(item: Subsignal, name: str,
+           inherited: dict[str, str]) -> list[tuple[str, list[str], dict[str, str]]]:
+    attributes = {**inherited, **(item.attrs if isinstance(item.attrs, Attrs) else {})}
+    ports = []
+    for io in item.ios:
+        if isinstance(io, Subsignal):
+            ports += _ports(io, f"{name}_{io.name}", attributes)
+        elif isinstance(io, DiffPairs):
+            ports += [(f"{name}_p", list(io.p.names), attributes),
+                      (f"{name}_n", list(io.n.names), attributes)]
+        elif isinstance(io, Pins):
+            ports.append((f"{name}_n" if io.invert else name, list(io.names), attributes))
+    return ports
+
+
+def _write(path: Path, text: str) -> Path:
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    return path
