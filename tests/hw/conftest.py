@@ -1,0 +1,120 @@
+"""Simulation of one unit in Amaranth's simulator, and integer twins to compare it with.
+
+The twins are plain Python integers written from the contract's formulas, independent of the
+golden model.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pytest
+from amaranth.hdl import Elaboratable
+from amaranth.sim import Simulator
+from ese_lstm.contract.config import EngineConfig
+from ese_lstm.contract.tables import FUNCTIONS, activation_table
+
+PERIOD = 1e-6
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A unit that refused its arguments was rightly never elaborated."""
+    config.addinivalue_line("filterwarnings", "ignore::amaranth.hdl.UnusedElaboratable")
+
+
+class Twin:
+    """Element-wise arithmetic of one configuration."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self.config = config
+        self.act = config.act_bits
+        self.one = 1 << (config.act_bits - 1)
+        self.table = activation_table(config)
+        self.cell_saturations = 0
+
+    @staticmethod
+    def round_shift(value: int, shift: int) -> int:
+        """floor(value / 2**shift + ½)."""
+        return (2 * value + (1 << shift)) // (1 << (shift + 1))
+
+    @staticmethod
+    def saturate(value: int, bits: int) -> int:
+        """Nearest integer that ``bits`` bits hold."""
+        return max(-(1 << (bits - 1)), min((1 << (bits - 1)) - 1, value))
+
+    def requantise(self, value: int, shift: int) -> int:
+        """Accumulator to act_bits."""
+        return self.saturate(self.round_shift(value, shift), self.act)
+
+    def activation(self, function: str, x: int) -> int:
+        """σ or tanh of a gate input."""
+        number = FUNCTIONS.index(function)
+        index, rest = divmod(min(abs(x), self.one - 1), 1 << self.table.rest_bits)
+        rise = self.round_shift(self.table.slope[number][index] * rest, self.table.rest_bits)
+        value = self.table.base[number][index] + rise
+        if x >= 0:
+            return value
+        return -value if function == "tanh" else self.one - value
+
+    def cell(self, f: int, c: int, i: int, g: int) -> int:
+        """f·c + i·g in the cell format; the sum is exact before its one rounding."""
+        frac, cell_frac = self.act - 1, self.config.cell_frac
+        common = max(frac + cell_frac, 2 * frac)
+        total = (f * c << (common - frac - cell_frac)) + (i * g << (common - 2 * frac))
+        rounded = self.round_shift(total, common - cell_frac)
+        limited = self.saturate(rounded, self.config.cell_bits)
+        self.cell_saturations += limited != rounded
+        return limited
+
+    def hidden(self, o: int, c: int) -> int:
+        """o·tanh(c)."""
+        x = self.requantise(c, self.config.cell_frac - (self.act - 4))
+        return self.saturate(self.round_shift(o * self.activation("tanh", x), self.act - 1),
+                             self.act)
+
+
+@pytest.fixture
+def twin() -> type[Twin]:
+    """The integer twin's class: ``twin(config)``."""
+    return Twin
+
+
+@pytest.fixture
+def simulate() -> Callable[..., None]:
+    """``simulate(dut, *testbenches, background=())``: run until every testbench returns."""
+
+    def run(dut: Elaboratable, *testbenches: Any, background: Sequence[Any] = ()) -> None:
+        simulator = Simulator(dut)
+        simulator.add_clock(PERIOD)
+        for testbench in testbenches:
+            simulator.add_testbench(testbench)
+        for testbench in background:
+            simulator.add_testbench(testbench, background=True)
+        simulator.run()
+
+    return run
+
+
+Rows = Sequence[Mapping[str, int]]
+
+
+@pytest.fixture
+def clocked(simulate: Callable[..., None]) -> Callable[[Any, Rows, Sequence[str]],
+                                                       list[tuple[int, ...]]]:
+    """``clocked(dut, inputs, outputs)``: cycle by cycle, drive the members that ``inputs[t]``
+    names during cycle t and return the values of members ``outputs`` in that cycle."""
+
+    def run(dut: Any, inputs: Rows, outputs: Sequence[str]) -> list[tuple[int, ...]]:
+        seen: list[tuple[int, ...]] = []
+        ports = {name: getattr(dut, name) for row in inputs for name in row}
+        sampled = [getattr(dut, name) for name in outputs]
+
+        async def testbench(ctx: Any) -> None:
+            for row in inputs:
+                for name, value in row.items():
+                    ctx.set(ports[name], value)
+                seen.append(tuple((await ctx.tick().sample(*sampled))[2:]))
+
+        simulate(dut, testbench)
+        return seen
+
+    return run
