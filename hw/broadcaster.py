@@ -1,0 +1,156 @@
+"""Column broadcaster: executes the program's segments, one column a cycle to all lanes."""
+
+from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from ..contract import timing
+from ..contract.config import SEQUENCE_BITS, EngineConfig, bits_for
+from ..contract.layout import header_layout, segment_layout
+from .layouts import struct
+from .mac import DISTRIBUTED
+
+
+def stall_layout() -> data.StructLayout:
+    """Why no column was issued in a cycle; at most one bit is set, the first that applies."""
+    return data.StructLayout({"input": unsigned(1), "bank": unsigned(1),
+                              "dependency": unsigned(1), "queue": unsigned(1)})
+
+
+class Broadcaster(wiring.Component):
+    """Issue a column when every lane has room and the column has been written.
+
+    A column of a waiting segment may be issued once
+    ``sequence − (frame base + need + k) ≥ 0`` (mod 2**SEQUENCE_BITS), the only interlock between
+    the sparse matrix-vector unit and the element-wise unit besides the two banks: a tile starts
+    when the bank it alternates to has been drained. Frames follow one another without a gap.
+
+    Parameters
+    ----------
+    config: engine configuration; uses segment_depth, activation_depth, channels.
+
+    Members
+    -------
+    write, write_address, write_data: store a segment (``contract.layout.segment_layout``).
+    header: ``contract.layout.header_layout``; uses results.
+    run: start new frames. frame_ready, frame_start: an input frame waits; channels that start in
+    it (one bit a channel). frame_take: its first segment is loaded now; its parity is
+    frame_parity. frame_release: its last column is issued now.
+    full: any lane's queue is full. issue: a column is issued now.
+    read_address, read_data: the activation buffer, answered in the next cycle.
+    push, column, tile_last: the column, ``timing.BROADCAST − 1`` cycles after its issue.
+    sequence: results written so far. bank_clear: one bit a bank, drained.
+    done: no frame is under way, every bank is drained and every result written.
+    stall: :func:`stall_layout`.
+
+    Latency: issue → column at a lane's queue input, 2 cycles, at its head, timing.BROADCAST.
+    Throughput: one column a cycle, across segments, tiles and frames.
+    """
+
+    def __init__(self, *, config: EngineConfig) -> None:
+        self.config = config
+        column = data.ArrayLayout(signed(config.act_bits), config.channels)
+        super().__init__({
+            "write": In(1), "write_address": In(bits_for(config.segment_depth)),
+            "write_data": In(segment_layout(config).bits),
+            "header": In(struct(header_layout(config))),
+            "run": In(1), "frame_ready": In(1), "frame_start": In(config.channels),
+            "frame_take": Out(1), "frame_parity": Out(1), "frame_release": Out(1),
+            "full": In(1), "issue": Out(1),
+            "read_address": Out(config.activation_address_bits), "read_data": In(column),
+            "push": Out(1), "column": Out(column), "tile_last": Out(1),
+            "sequence": In(SEQUENCE_BITS), "bank_clear": In(2), "done": Out(1),
+            "stall": Out(stall_layout()),
+        })
+
+    @property
+    def latency(self) -> int:
+        """Cycles from issue to the head of an empty lane queue."""
+        return timing.BROADCAST
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self.config
+        layout = struct(segment_layout(config))
+
+        m.submodules.segments = segments = Memory(shape=layout, depth=config.segment_depth,
+                                                  init=[], attrs=DISTRIBUTED)
+        writer, reader = segments.write_port(), segments.read_port(domain="comb")
+        m.d.comb += [writer.en.eq(self.write), writer.addr.eq(self.write_address),
+                     writer.data.eq(self.write_data)]
+
+        # The next segment stands at the read port; the current one in registers.
+        pointer = Signal(bits_for(config.segment_depth))
+        following = reader.data
+        m.d.comb += reader.addr.eq(pointer)
+        valid, first, recurrent, wait, tile_end, frame_end = (
+            Signal(name=name) for name in ("valid", "first", "recurrent", "wait", "tile_end",
+                                           "frame_end"))
+        remaining = Signal(config.activation_address_bits + 1)
+        address = Signal(config.activation_address_bits)
+        needed = Signal(SEQUENCE_BITS)
+        parity = Signal(init=1)
+        base, target = Signal(SEQUENCE_BITS), Signal(SEQUENCE_BITS)
+        bank, busy = Signal(), Signal(2)
+
+        ready, ending, load, between = Signal(), Signal(), Signal(), Signal()
+        lead = Signal(signed(SEQUENCE_BITS))
+        m.d.comb += [
+            lead.eq(self.sequence - needed),
+            ready.eq(~wait | (lead >= 0)),
+            ending.eq(remaining == 1),
+            self.issue.eq(valid & ~self.full & ready & ~(first & busy.bit_select(bank, 1))),
+            between.eq(~valid | (self.issue & ending & frame_end)),
+            self.frame_take.eq(between & self.run & self.frame_ready),
+            self.frame_release.eq(self.issue & ending & frame_end),
+            self.frame_parity.eq(parity ^ self.frame_take),
+            load.eq(self.frame_take | (self.issue & ending & ~frame_end)),
+        ]
+
+        with m.If(self.issue):
+            m.d.sync += [address.eq(address + 1), remaining.eq(remaining - 1),
+                         needed.eq(needed + 1), first.eq(0)]
+            with m.If(ending & tile_end):
+                m.d.sync += [first.eq(1), bank.eq(~bank)]
+            with m.If(ending & frame_end):
+                m.d.sync += valid.eq(0)
+        with m.If(load):
+            m.d.sync += [
+                valid.eq(1), pointer.eq(Mux(following.end, 0, pointer + 1)),
+                address.eq(Mux(self.frame_parity, following.base_odd, following.base_even)),
+                remaining.eq(following.length), wait.eq(following.wait),
+                needed.eq(Mux(self.frame_take, target, base) + following.need),
+                recurrent.eq(following.recurrent), tile_end.eq(following.last),
+                frame_end.eq(following.end)]
+        starting = Signal(config.channels)
+        with m.If(self.frame_take):
+            m.d.sync += [first.eq(1), parity.eq(~parity), base.eq(target),
+                         target.eq(target + self.header.results),
+                         starting.eq(self.frame_start)]
+
+        for number in range(2):
+            with m.If(self.bank_clear[number]):
+                m.d.sync += busy[number].eq(0)
+            with m.If(self.issue & first & (bank == number)):
+                m.d.sync += busy[number].eq(1)
+        m.d.comb += self.done.eq(~valid & (busy == 0) & (self.sequence == target))
+
+        # Read, gate starting channels, hand to the lanes.
+        read, read_last = Signal(), Signal()
+        mask = Signal(config.channels, reset_less=True)
+        m.d.comb += self.read_address.eq(address)
+        m.d.sync += [read.eq(self.issue), read_last.eq(ending & tile_end),
+                     mask.eq(Mux(recurrent, starting, 0)),
+                     self.push.eq(read), self.tile_last.eq(read_last)]
+        for channel in range(config.channels):
+            m.d.sync += self.column[channel].eq(
+                Mux(mask[channel], 0, self.read_data[channel]))
+
+        blocked = Signal()
+        m.d.comb += [
+            blocked.eq(first & busy.bit_select(bank, 1)),
+            self.stall.input.eq(~valid), self.stall.bank.eq(valid & blocked),
+            self.stall.dependency.eq(valid & ~blocked & ~ready),
+            self.stall.queue.eq(valid & ~blocked & ready & self.full)]
+        return m

@@ -1,0 +1,137 @@
+"""A lane: one weight stream feeding the multipliers of all channels."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from ..contract import timing
+from ..contract.config import EngineConfig, bits_for
+from .decoder import EntryDecoder
+from .emit import place
+from .mac import DISTRIBUTED, Mac
+from .weight_stream import WeightStream
+
+
+class Lane(wiring.Component):
+    """Rows u ≡ lane (mod lanes) of the sparse matrix times the columns of all channels.
+
+    Takes columns from its activation queue (ESE's ActQueue) and, for each, fires the entries of
+    its weight stream up to the one marked last; every entry multiplies the same column's value
+    of each channel. Columns alternate between two accumulator banks tile by tile.
+
+    Parameters
+    ----------
+    config: engine configuration; all lanes are the same.
+
+    Members
+    -------
+    issue: a column will arrive ``timing.BROADCAST − 1`` cycles from now; takes a place in the
+    queue. full: every place is taken, counting columns under way.
+    push, column, tile_last: a column (act_bits a channel) arrives; tile_last: its tile's last.
+    write, write_last, address, data: see :class:`WeightStream`.
+    done: one bit a bank, set when the tile in that bank is complete. bank_clear: one bit a bank,
+    the bank is drained: forget its rows and its done bit.
+    drain_select, drain_row, drain_bank → drain: one cycle later, that row of every channel
+    (acc_bits each), 0 for a row without entries or if not selected.
+    product, null: an entry with a weight, or a null or filler entry, fired in the last cycle.
+
+    Latency: column at the head of the queue → its last entry's product readable:
+    ``timing.MAC`` cycles after that entry fires. Throughput: one entry a cycle.
+    """
+
+    def __init__(self, *, config: EngineConfig) -> None:
+        self.config = config
+        super().__init__({
+            "issue": In(1), "full": Out(1),
+            "push": In(1), "tile_last": In(1),
+            "column": In(data.ArrayLayout(signed(config.act_bits), config.channels)),
+            "write": In(1), "write_last": In(1), "address": In(config.stream_address_bits),
+            "data": In(max(config.entry_bits, config.stream_address_bits)),
+            "done": Out(2), "bank_clear": In(2),
+            "drain_select": In(1), "drain_row": In(config.row_bits), "drain_bank": In(1),
+            "drain": Out(data.ArrayLayout(signed(config.acc_bits), config.channels)),
+            "product": Out(1), "null": Out(1),
+        })
+
+    @property
+    def latency(self) -> int:
+        """Cycles from firing a tile's last entry to its ``done`` bit."""
+        return timing.MAC
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self.config
+        depth = config.queue_depth
+
+        m.submodules.weights = weights = WeightStream(config=config)
+        m.submodules.decoder = decoder = EntryDecoder(config=config)
+        m.d.comb += [weights.write.eq(self.write), weights.write_last.eq(self.write_last),
+                     weights.address.eq(self.address), weights.data.eq(self.data),
+                     decoder.entry.eq(weights.entries.payload)]
+
+        # Activation queue: places promised at issue, columns held after push.
+        m.submodules.flags = flags = Memory(shape=1, depth=depth, init=[], attrs=DISTRIBUTED)
+        flag_write, flag_read = flags.write_port(), flags.read_port(domain="comb")
+        promised, held = Signal(range(depth + 1)), Signal(range(depth + 1))
+        promised_next = Signal(range(depth + 1))
+        push_slot, pop_slot = Signal(bits_for(depth)), Signal(bits_for(depth))
+        fire, pop = Signal(), Signal()
+        m.d.comb += [fire.eq((held != 0) & weights.entries.valid), pop.eq(fire & decoder.last),
+                     weights.entries.ready.eq(fire), decoder.take.eq(fire),
+                     promised_next.eq(promised + self.issue - pop),
+                     flag_write.en.eq(self.push), flag_write.addr.eq(push_slot),
+                     flag_write.data.eq(self.tile_last), flag_read.addr.eq(pop_slot)]
+        m.d.sync += [promised.eq(promised_next), self.full.eq(promised_next == depth),
+                     held.eq(held + self.push - pop),
+                     self.product.eq(fire & ~decoder.null), self.null.eq(fire & decoder.null)]
+        with m.If(self.push):
+            m.d.sync += push_slot.eq(Mux(push_slot == depth - 1, 0, push_slot + 1))
+        with m.If(pop):
+            m.d.sync += pop_slot.eq(Mux(pop_slot == depth - 1, 0, pop_slot + 1))
+
+        # The entry fired in cycle t multiplies in t + 1 and accumulates in t + 2.
+        bank = Signal()
+        tile_end = Signal()
+        m.d.comb += tile_end.eq(pop & flag_read.data)
+        m.d.sync += bank.eq(bank ^ tile_end)
+        stages = [{"valid": Signal(), "end": Signal(),
+                   "bank": Signal(reset_less=True),
+                   "row": Signal(config.row_bits, reset_less=True)} for _ in range(2)]
+        for stage, before in zip(stages, ({"valid": fire, "end": tile_end, "bank": bank,
+                                           "row": decoder.row}, stages[0]), strict=True):
+            m.d.sync += [stage[name].eq(before[name]) for name in stage]
+        multiply, accumulate = stages
+
+        touched = [Signal(config.acc_rows, name=f"touched_{b}") for b in range(2)]
+        fresh = Signal(reset_less=True)
+        seen = Mux(multiply["bank"], touched[1].bit_select(multiply["row"], 1),
+                   touched[0].bit_select(multiply["row"], 1))
+        m.d.sync += fresh.eq(~seen)
+        for b in range(2):
+            with m.If(self.bank_clear[b]):
+                m.d.sync += [touched[b].eq(0), self.done[b].eq(0)]
+            with m.If(multiply["valid"] & (multiply["bank"] == b)):
+                m.d.sync += touched[b].bit_select(multiply["row"], 1).eq(1)
+            with m.If(accumulate["end"] & (accumulate["bank"] == b)):
+                m.d.sync += self.done[b].eq(1)
+
+        write = Cat(accumulate["valid"] & (accumulate["bank"] == b) for b in range(2))
+        drain_touched = Mux(self.drain_bank, touched[1].bit_select(self.drain_row, 1),
+                            touched[0].bit_select(self.drain_row, 1))
+        for channel in range(config.channels):
+            mac = Mac(config=config)
+            place(m, platform, f"mac_{channel}", mac, module="ese_mac")
+            m.d.comb += [
+                mac.push.eq(self.push), mac.push_slot.eq(push_slot),
+                mac.activation.eq(self.column[channel]),
+                mac.pop_slot.eq(pop_slot), mac.weight.eq(decoder.weight),
+                mac.row.eq(accumulate["row"]), mac.write.eq(write),
+                mac.bank.eq(accumulate["bank"]), mac.fresh.eq(fresh),
+                mac.read_row_0.eq(Mux(write[0], accumulate["row"], self.drain_row)),
+                mac.read_row_1.eq(Mux(write[1], accumulate["row"], self.drain_row)),
+                mac.drain_select.eq(self.drain_select & drain_touched),
+                mac.drain_bank.eq(self.drain_bank),
+                self.drain[channel].eq(mac.drain),
+            ]
+        return m
