@@ -60,23 +60,31 @@ class Stimulus:
         return self.twin.activation("tanh" if sample["gate"] == G else "sigmoid", x)
 
     def cell(self, active):
-        """The four samples of a cell; every third one is at its limits."""
+        """The four samples of a cell: at its limits, inside its ranges, or anything."""
         config, rng = self.config, self.rng
         previous = self.number(config.cell_bits)
         shift = rng.randrange(config.acc_bits - config.act_bits + 4)
         given = {"active": active, "shift": shift}
-        if rng.randrange(3) == 0:
+        kind = rng.randrange(3)
+        if kind == 0:
             previous, sign = rng.choice(
                 [(limit, 1 if limit > 0 else 0) for limit in signed_range(config.cell_bits)])
             high = {"acc": signed_range(config.acc_bits)[1], "bias": 0, "peephole": 0, "shift": 0}
-            extremes = [high, high, {**high, "acc": signed_range(config.acc_bits)[sign]}, {}]
+            fields = [high, high, {**high, "acc": signed_range(config.acc_bits)[sign]}, {}]
+        elif kind == 1:
+            previous = rng.randint(-3 << config.cell_frac, 3 << config.cell_frac)
+            given["shift"] = shift = rng.randrange(1, config.acc_bits - config.act_bits)
+            reach = 1 << (config.act_bits + shift - 2)
+            weight = min(signed_range(config.peephole_bits)[1], reach >> (config.cell_frac + 2))
+            fields = [{"acc": rng.randint(-reach, reach), "bias": rng.randint(-reach, reach),
+                       "peephole": rng.randint(-weight, weight)} for _ in range(GATES)]
         else:
-            extremes = [{}] * GATES
-        samples = [self.sample(**{**given, "gate": gate, "cell": previous, **extremes[gate]})
+            fields = [{}] * GATES
+        samples = [self.sample(**{**given, "gate": gate, "cell": previous, **fields[gate]})
                    for gate in (I, F, G)]
         i, f, g = map(self.gate, samples)
         new = self.twin.cell(f, previous, i, g)
-        samples.append(self.sample(**{**given, "gate": O, "cell": new}))
+        samples.append(self.sample(**{**given, "gate": O, "cell": new, **fields[O]}))
         return samples, new, self.twin.hidden(self.gate(samples[O]), new)
 
     def lstm(self, count, skew, idle):
