@@ -121,7 +121,8 @@ def simulate_cycles(config: EngineConfig, counts: Sequence[NDArray[np.int64]], p
     done = tuple(engine.run_frame() for _ in range(frames))
     periods = [b.last_visible - a.last_visible for a, b in itertools.pairwise(done)]
     entries = sum(int(part.sum()) for part in counts)
-    return CycleReport(frames=done, lanes=config.lanes, columns=sum(columns for _, columns in shapes),
+    return CycleReport(frames=done, lanes=config.lanes,
+                       columns=sum(columns for _, columns in shapes),
                        weights=entries - nulls - fillers, nulls=nulls, fillers=fillers,
                        cycles_per_frame=periods[-1],
                        settled=len(periods) > 1 and periods[-2] == periods[-1])
