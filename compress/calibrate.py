@@ -52,8 +52,8 @@ def calibrate(network: Network, config: EngineConfig,
     largest magnitude into [½, 1), and its weights by the inverse; helps when columns of raw
     features differ by orders of magnitude. Needs utterances.
     """
-    utterances = [np.asarray(utterance, np.float64) for utterance in utterances]
-    for number, utterance in enumerate(utterances):
+    real = [np.asarray(utterance, np.float64) for utterance in utterances]
+    for number, utterance in enumerate(real):
         if utterance.ndim != 2 or utterance.shape[1] != network.inputs or not len(utterance):
             raise EseError(f"frames {number}: must have the shape (T, {network.inputs}) with "
                            f"T ≥ 1, got {utterance.shape}")
@@ -63,12 +63,12 @@ def calibrate(network: Network, config: EngineConfig,
                            f"Inf")
     if input_scaling not in ("none", "column"):
         raise EseError(f"input_scaling: must be none or column, got {input_scaling!r}")
-    if not utterances:
+    if not real:
         if input_scaling == "column":
             raise EseError("input_scaling: must be none without calibration frames, got 'column'")
         y_max = tuple(_assumed_output(layer) for layer in network.layers)
         return _formats(network, config, ASSUMED_INPUT, y_max, calibrated=False)
-    frames, lengths = stack(utterances)
+    frames, lengths = stack(real)
     exponents = np.zeros(network.inputs, np.int64)
     columns = np.abs(frames).max(axis=(0, 2))
     if input_scaling == "column":
