@@ -36,7 +36,7 @@ class ActivationUnit(wiring.Component):
     interpolation is ours.
     """
 
-    def __init__(self, config: EngineConfig, *, functions: tuple[str, ...] = FUNCTIONS) -> None:
+    def __init__(self, *, config: EngineConfig, functions: tuple[str, ...] = FUNCTIONS) -> None:
         if not functions or functions != tuple(f for f in FUNCTIONS if f in functions):
             raise EseError(f"ActivationUnit.functions: must be some of {FUNCTIONS} in that order, "
                            f"got {functions}")

@@ -47,7 +47,7 @@ class ElementwiseChannel(wiring.Component):
     Source: Han et al., FPGA'17 (peephole LSTMP; g is tanh, as trained models have it).
     """
 
-    def __init__(self, config: EngineConfig) -> None:
+    def __init__(self, *, config: EngineConfig) -> None:
         self._config = config
         super().__init__({
             "valid": In(1), "lstm": In(1), "gate": In(bits_for(GATES)), "shift": In(SHIFT_BITS),
@@ -98,11 +98,12 @@ class ElementwiseChannel(wiring.Component):
 
         # Gate, and in parallel tanh of the cell state that came with the sample.
         gate_5 = delay(m, self.gate, summed, "gate")
-        m.submodules.gate = gate_unit = ActivationUnit(config)
+        m.submodules.gate_activation = gate_unit = ActivationUnit(config=config)
         m.d.comb += [gate_unit.x.eq(requantise.y), gate_unit.tanh.eq(gate_5 == GATE_G)]
         cell_4 = delay(m, cell_1, summed - 2, "cell")
         cell_input_5 = Signal(signed(act), reset_less=True)
-        m.submodules.cell_tanh = cell_unit = ActivationUnit(config, functions=("tanh",))
+        m.submodules.cell_activation = cell_unit = ActivationUnit(
+            config=config, functions=("tanh",))
         m.d.sync += cell_input_5.eq(saturate(
             round_shift(cell_4, config.cell_frac - (act - 4)), act))
         m.d.comb += cell_unit.x.eq(cell_input_5)

@@ -44,11 +44,12 @@ def saturate(value: Value, bits: int) -> Value:
     return Mux(fits, value[:bits], limit).as_signed()
 
 
-def delay(m: Module, value: Value, cycles: int, name: str) -> Value:
-    """``value`` as it was ``cycles`` cycles ago: a chain of registers without reset (SRL)."""
+def delay(m: Module, value: Value, cycles: int, name: str, *, reset_less: bool = True) -> Value:
+    """``value`` as it was ``cycles`` cycles ago: a chain of registers, by default without reset
+    so that synthesis makes it a shift-register LUT; with reset it starts as zeros."""
     shape = signed(len(value)) if value.shape().signed else unsigned(len(value))
     for stage in range(1, cycles + 1):
-        register = Signal(shape, name=f"{name}_{stage}", reset_less=True)
+        register = Signal(shape, name=f"{name}_{stage}", reset_less=reset_less)
         m.d.sync += register.eq(value)
         value = register
     return value

@@ -30,7 +30,7 @@ def evaluate(clocked, dut, samples):
 def test_every_code_at_16_bits(clocked, twin):
     reference = twin(config())
     samples = [(name, x) for x in range(-(1 << 15), 1 << 15) for name in NAMES]
-    seen = evaluate(clocked, ActivationUnit(config()), samples)
+    seen = evaluate(clocked, ActivationUnit(config=config()), samples)
     assert seen == [reference.activation(name, x) for name, x in samples]
     assert len(seen) == 2 << 16
     errors = {name: max(abs(y / 32768 - exact(name, x / 4096)) for (of, x), y
@@ -56,7 +56,7 @@ def test_other_widths(clocked, twin, seed, act_bits):
         codes += [rng.randrange(-half, half) for _ in range(500)]
     samples = [(name, x) for x in codes for name in NAMES]
     rng.shuffle(samples)
-    seen = evaluate(clocked, ActivationUnit(config(act_bits)), samples)
+    seen = evaluate(clocked, ActivationUnit(config=config(act_bits)), samples)
     assert seen == [reference.activation(name, x) for name, x in samples]
     assert len(seen) >= 2 * 256
 
@@ -64,7 +64,7 @@ def test_other_widths(clocked, twin, seed, act_bits):
 @pytest.mark.parametrize("name", NAMES)
 def test_one_function_alone_has_half_the_table(clocked, twin, name):
     reference = twin(config())
-    dut = ActivationUnit(config(), functions=(name,))
+    dut = ActivationUnit(config=config(), functions=(name,))
     assert not hasattr(dut, "tanh")
     codes = list(range(-(1 << 15), 1 << 15, 61)) + [(1 << 15) - 1]
     seen = clocked(dut, [{"x": x} for x in codes] + [{"x": 0}] * dut.latency, ["y"])
@@ -73,7 +73,7 @@ def test_one_function_alone_has_half_the_table(clocked, twin, name):
 
 def test_latency_is_exact(clocked):
     one = (1 << 15) - 1
-    seen = clocked(ActivationUnit(config()), [{"x": 0, "tanh": 1}] * 6 + [{"x": one}]
+    seen = clocked(ActivationUnit(config=config()), [{"x": 0, "tanh": 1}] * 6 + [{"x": one}]
                    + [{"x": 0}] * 7, ["y"])
     assert [cycle for cycle, (y,) in enumerate(seen) if y > 32000] == [6 + timing.ACTIVATION]
 
@@ -87,7 +87,7 @@ def test_one_flipped_table_bit_is_seen(clocked, twin, monkeypatch):
         table, base=(table.base[0], tuple(wrong))))
     reference = twin(config())
     samples = [(name, x) for x in range(4096) for name in NAMES]
-    seen = evaluate(clocked, ActivationUnit(config()), samples)
+    seen = evaluate(clocked, ActivationUnit(config=config()), samples)
     mismatches = {sample for sample, y in zip(samples, seen, strict=True)
                   if y != reference.activation(*sample)}
     assert mismatches == {("tanh", x) for x in range(5 * 256, 6 * 256)}
@@ -96,4 +96,4 @@ def test_one_flipped_table_bit_is_seen(clocked, twin, monkeypatch):
 @pytest.mark.parametrize("functions", [(), ("tanh", "sigmoid"), ("relu",)])
 def test_refuses_unknown_functions(functions):
     with pytest.raises(EseError, match=r"ActivationUnit\.functions: must be some of"):
-        ActivationUnit(config(), functions=functions)
+        ActivationUnit(config=config(), functions=functions)

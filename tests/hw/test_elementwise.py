@@ -159,7 +159,7 @@ def test_cells_and_linear_rows_in_any_pattern(clocked, twin, seed, name):
         stimulus.lstm(20, timing.O_SKEW, idle)
         stimulus.lstm(20, timing.O_SKEW, idle)
     stimulus.idle(timing.CELL + 1)
-    dut = ElementwiseChannel(config)
+    dut = ElementwiseChannel(config=config)
     assert (dut.result_latency, dut.cell_latency) == (timing.RESULT, timing.CELL) == (13, 14)
     compared, mismatches = check(clocked(dut, stimulus.rows, OUTPUTS), stimulus)
     assert mismatches == 0
@@ -177,7 +177,8 @@ def test_wrong_rounding_of_the_cell_is_seen(clocked, twin, seed, monkeypatch):
     stimulus = Stimulus(config, twin(config), random.Random(seed))
     stimulus.lstm(40, timing.O_SKEW, 0.0)
     stimulus.idle(timing.CELL + 1)
-    _, mismatches = check(clocked(ElementwiseChannel(config), stimulus.rows, OUTPUTS), stimulus)
+    seen = clocked(ElementwiseChannel(config=config), stimulus.rows, OUTPUTS)
+    _, mismatches = check(seen, stimulus)
     assert mismatches > 0
 
 
@@ -193,7 +194,7 @@ def test_inactive_sample_gives_zero(clocked, twin):
     for active in (0, 1):
         rows = [{**limits, "gate": gate, "active": active} for gate in (I, F, G, O)]
         rows += [{"valid": 0}] * (timing.CELL + 1)
-        seen = clocked(ElementwiseChannel(config), rows, OUTPUTS)
+        seen = clocked(ElementwiseChannel(config=config), rows, OUTPUTS)
         assert seen[G + timing.CELL][:2] == (1, active * limit)
         assert seen[O + timing.RESULT][2:] == (1, active * hidden)
         assert sum(row[0] + row[2] for row in seen) == 2
