@@ -1,1 +1,1 @@
-""""""
+"""The command line ``ese``: one module per command."""

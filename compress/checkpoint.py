@@ -44,8 +44,11 @@ def load_network(path: Path, prefix: str | None = None,
 
 
 def _read_torch(path: Path) -> Any:
-    import torch
-
+    try:
+        import torch
+    except ImportError:
+        raise EseError(f"checkpoint: reading {path.name} needs PyTorch, which is not installed "
+                       f"(pip install 'ese-lstm[compress]'); .safetensors files don't") from None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -25,18 +25,15 @@ FLOAT_BITS = 32
 
 @dataclass(frozen=True)
 class CompressOptions:
-    """Choices beside configuration and density; see the modules that read them."""
+    """Choices beside configuration and density; see the modules that read them.
+
+    command: what the manifest records as the command that made the image.
+    """
 
     balance: Balance = "matrix"
     keep_one: bool = False
     input_scaling: InputScaling = "none"
-
-    def command(self, network: Network, density: float) -> str:
-        """The command that gives this image, as the manifest records it."""
-        words = ["ese compress", network.source, f"--density {density:g}",
-                 f"--balance {self.balance}", *(["--keep-one"] if self.keep_one else []),
-                 f"--input-scaling {self.input_scaling}"]
-        return " ".join(words)
+    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,7 +135,7 @@ def compress_network(network: Network, config: EngineConfig, density: float = 1.
         compiled, config, _layers(quantised, compiled, config),
         [MatrixInfo(name=m.name, rows=m.rows, columns=m.columns, entries=m.entries)
          for m in matrices],
-        Provenance(network.source, network.sha256, options.command(network, density)),
+        Provenance(network.source, network.sha256, options.command),
         ranges.exponents)
     return image, _report(image, quantised, ranges, matrices, frames)
 

@@ -1,0 +1,48 @@
+"""``ese``: the command group, its help and its exit codes."""
+
+from importlib.metadata import version
+from typing import Any
+
+import click
+
+from ..contract.errors import EseError
+from .compress import compress
+from .info import info
+from .simulate import simulate
+from .verilog import verilog
+
+
+class _Group(click.Group):
+    """Turns a user's mistake into one sentence and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EseError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(2)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"],
+                                           "show_default": True})
+@click.version_option(version("ese-lstm"), prog_name="ese")
+def main() -> None:
+    """ESE, the sparse-LSTM speech accelerator for FPGAs.
+
+    \b
+    ese compress model.pt --density 0.1 --frames train.npy -o model.ese
+    ese info model.ese
+    ese simulate model.ese speech.npy --backend golden -o out.npy
+    ese verilog --config xcku060-32x32 -o build/
+
+    Exit codes: 0 success; 1 a simulation differs from the golden model, or a fault of the
+    program (with a traceback); 2 wrong input, explained in one sentence on standard error.
+    """
+
+
+for _command in (compress, info, simulate, verilog):
+    main.add_command(_command)
+
+
+if __name__ == "__main__":
+    main()

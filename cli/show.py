@@ -1,0 +1,140 @@
+"""Tables on the terminal; progress and errors go to standard error, results to standard output."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ..contract.config import EngineConfig
+from ..contract.image import Image
+
+if TYPE_CHECKING:
+    from ..compress.pipeline import CompressReport
+
+console = Console(stderr=True)
+FILE_WIDTH = 200
+FIELD_UNITS = {"clock_mhz": "MHz"}
+
+
+def show(*tables: Table) -> None:
+    """Print tables to standard output; into a file or a pipe at full width."""
+    out = Console()
+    if not out.is_terminal:
+        out = Console(width=FILE_WIDTH)
+    for table in tables:
+        out.print(table)
+
+
+def _pairs(title: str, pairs: dict[str, Any]) -> Table:
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column(justify="right", overflow="fold")
+    for name, value in pairs.items():
+        table.add_row(name, f"{value:,}" if type(value) is int else str(value))
+    return table
+
+
+def sizes(image: Image) -> dict[str, Any]:
+    """Figures of an image's size, for tables and JSON."""
+    manifest = image.manifest
+    lengths = [int(length) for length in image.sections["lane_lengths"]]
+    return {
+        "dense_weights": manifest.dense_weights, "entries": manifest.entries,
+        "null_entries": manifest.null_entries, "filler_entries": manifest.filler_entries,
+        "density": manifest.entries / max(manifest.dense_weights, 1),
+        "longest_lane": max(lengths), "shortest_lane": min(lengths),
+        "stored_bits": image.stored_bits, "published_bits": image.published_bits,
+    }
+
+
+def _size_table(image: Image, extra: dict[str, Any]) -> Table:
+    values = sizes(image)
+    return _pairs("Size", {
+        "dense weights": values["dense_weights"], "entries": values["entries"],
+        "density": f"{100 * values['density']:.2f} %",
+        "null entries (empty lane columns)": values["null_entries"],
+        "filler entries (relative4)": values["filler_entries"],
+        "longest lane, entries": values["longest_lane"],
+        "shortest lane, entries": values["shortest_lane"],
+        "stored bits": values["stored_bits"],
+        "bits in the published format": values["published_bits"], **extra})
+
+
+def layer_table(image: Image) -> Table:
+    """Layers and their fraction bits."""
+    table = Table(title="Layers (fraction bits of formats)", title_justify="left")
+    for name in ("layer", "inputs", "cells", "projection", "peepholes", "bias", "x", "y", "W_x",
+                 "W_y", "W_ym"):
+        table.add_column(name, justify="right")
+    for number, layer in enumerate(image.manifest.layers):
+        table.add_row(*(str(value) for value in (
+            number, layer.inputs, layer.cells, layer.projection or "-",
+            "yes" if layer.peepholes else "-", "yes" if layer.bias else "-", layer.input_frac,
+            layer.output_frac, *layer.gate_weight_frac,
+            layer.projection_weight_frac if layer.projection else "-")))
+    return table
+
+
+def image_tables(image: Image) -> None:
+    """Everything that `ese info` says of an image."""
+    manifest, config = image.manifest, image.config
+    matrices = Table(title="Matrices", title_justify="left")
+    for name in ("matrix", "rows", "columns", "entries", "density %"):
+        matrices.add_column(name, justify="left" if name == "matrix" else "right")
+    for m in manifest.matrices:
+        matrices.add_row(m.name, str(m.rows), str(m.columns), f"{m.entries:,}",
+                         f"{100 * m.entries / (m.rows * m.columns):.2f}")
+    show(_pairs("Image", {
+        "source": manifest.source, "source SHA-256": manifest.source_sha256,
+        "command": manifest.command, "engine": f"{config.lanes} lanes × {config.channels} "
+        f"channels, {config.index_mode}, {config.weight_bits}-bit weights, {config.act_bits}-bit "
+        f"activations", "engine digest": config.digest}),
+        layer_table(image), matrices, _size_table(image, {}))
+
+
+def derived(config: EngineConfig) -> dict[str, int]:
+    """Values that follow from a configuration."""
+    return {"multipliers": config.multipliers, "entry_bits": config.entry_bits,
+            "index_bits": config.index_bits, "cells_per_tile": config.cells_per_tile,
+            "rows_per_tile": config.rows_per_tile,
+            "weight_memory_bits": config.lanes * config.stream_depth * config.entry_bits}
+
+
+def config_tables(name: str, config: EngineConfig) -> None:
+    """A configuration's fields and what follows from them."""
+    fields = {field: f"{value} {FIELD_UNITS[field]}" if field in FIELD_UNITS else value
+              for field, value in config.model_dump().items()}
+    show(_pairs(f"Configuration {name}", {**fields, "digest": config.digest}),
+         _pairs("Derived", derived(config)))
+
+
+def compress_tables(output: Path, image: Image, report: "CompressReport") -> None:
+    """What `ese compress` did."""
+    matrices = Table(title="Matrices", title_justify="left")
+    for name in ("matrix", "rows", "columns", "entries", "density %", "fraction bits", "SQNR dB"):
+        matrices.add_column(name, justify="left" if name == "matrix" else "right")
+    for m in report.matrices:
+        matrices.add_row(m.name, str(m.rows), str(m.columns), f"{m.entries:,}",
+                         f"{100 * m.density:.2f}", str(m.weight_frac),
+                         "exact" if m.sqnr_db is None else f"{m.sqnr_db:.1f}")
+    limits = Table(title="Formats", title_justify="left")
+    for name in ("layer", "gate accumulator fraction", "limited by", "projection", "limited by",
+                 "max |y|", "max |c|", "y saturated"):
+        limits.add_column(name)
+    for layer in report.layers:
+        limits.add_row(layer.name, str(layer.gate_acc_frac), layer.gate_limit,
+                       str(layer.linear_acc_frac), layer.linear_limit, f"{layer.y_max:.3g}",
+                       f"{layer.c_max:.3g}" + (" saturates" if layer.c_saturates else ""),
+                       str(layer.y_saturated))
+    frames = (f"{report.calibration_frames} frames, {report.input_saturated} input values "
+              f"saturated" if report.calibrated else "none: ranges are assumed")
+    show(matrices, layer_table(image), limits, _size_table(image, {
+        "dense bits, 32-bit floating point": report.dense_bits,
+        "compression ratio": f"{report.compression_ratio:.2f}", "calibration": frames,
+        "image": str(output)}))
+
+
+def simulate_table(figures: dict[str, Any]) -> None:
+    """Counts of a simulation."""
+    show(_pairs("Simulation", {name.replace("_", " "): value for name, value in figures.items()}))
