@@ -22,7 +22,7 @@ class Broadcaster(wiring.Component):
     """Issue a column when every lane has room and the column has been written.
 
     A column of a waiting segment may be issued once
-    ``sequence − (frame base + need + k) ≥ 0`` (mod 2**SEQUENCE_BITS), the only interlock between
+    ``written − (frame base + need + k) ≥ 0`` (mod 2**SEQUENCE_BITS), the only interlock between
     the sparse matrix-vector unit and the element-wise unit besides the two banks: a tile starts
     when the bank it alternates to has been drained. Frames follow one another without a gap.
 
@@ -40,7 +40,7 @@ class Broadcaster(wiring.Component):
     full: any lane's queue is full. issue: a column is issued now.
     read_address, read_data: the activation buffer, answered in the next cycle.
     push, column, tile_last: the column, ``timing.BROADCAST − 1`` cycles after its issue.
-    sequence: results written so far. bank_clear: one bit a bank, drained.
+    written: results written so far. bank_clear: one bit a bank, drained.
     done: no frame is under way, every bank is drained and every result written.
     stall: :func:`stall_layout`.
 
@@ -60,7 +60,7 @@ class Broadcaster(wiring.Component):
             "full": In(1), "issue": Out(1),
             "read_address": Out(config.activation_address_bits), "read_data": In(column),
             "push": Out(1), "column": Out(column), "tile_last": Out(1),
-            "sequence": In(SEQUENCE_BITS), "bank_clear": In(2), "done": Out(1),
+            "written": In(SEQUENCE_BITS), "bank_clear": In(2), "done": Out(1),
             "stall": Out(stall_layout()),
         })
 
@@ -97,7 +97,7 @@ class Broadcaster(wiring.Component):
         ready, ending, load, between = Signal(), Signal(), Signal(), Signal()
         lead = Signal(signed(SEQUENCE_BITS))
         m.d.comb += [
-            lead.eq(self.sequence - needed),
+            lead.eq(self.written - needed),
             ready.eq(~wait | (lead >= 0)),
             ending.eq(remaining == 1),
             self.issue.eq(valid & ~self.full & ready & ~(first & busy.bit_select(bank, 1))),
@@ -134,7 +134,7 @@ class Broadcaster(wiring.Component):
                 m.d.sync += busy[number].eq(0)
             with m.If(self.issue & first & (bank == number)):
                 m.d.sync += busy[number].eq(1)
-        m.d.comb += self.done.eq(~valid & (busy == 0) & (self.sequence == target))
+        m.d.comb += self.done.eq(~valid & (busy == 0) & (self.written == target))
 
         # Read, gate starting channels, hand to the lanes.
         read, read_last = Signal(), Signal()

@@ -33,7 +33,7 @@ class Counters(wiring.Component):
 
     Members
     -------
-    clear: start over. running: count. frame: a frame's last column was issued. product, null: one
+    clear: start over. running: count. frame: a frame's last column was issued. fired_product, fired_null: one
     bit a lane. stall: ``broadcaster.stall_layout``. stall_output: see :func:`counter_layout`.
     values: :func:`counter_layout`; an event is visible 2 cycles after it happened.
     """
@@ -42,7 +42,7 @@ class Counters(wiring.Component):
         self.config = config
         super().__init__({
             "clear": In(1), "running": In(1), "frame": In(1),
-            "product": In(config.lanes), "null": In(config.lanes),
+            "fired_product": In(config.lanes), "fired_null": In(config.lanes),
             "stall": In(stall_layout()), "stall_output": In(1),
             "values": Out(counter_layout()),
         })
@@ -55,9 +55,9 @@ class Counters(wiring.Component):
         increments = {name: Signal(bits_for(lanes + 1), name=f"step_{name}")
                       for name in COUNTERS}
         idle = Signal(lanes)
-        m.d.comb += idle.eq(~(self.product | self.null))
-        events = {"cycles": 1, "frames": self.frame, "products": _ones(self.product),
-                  "nulls": _ones(self.null), "starved": _ones(idle),
+        m.d.comb += idle.eq(~(self.fired_product | self.fired_null))
+        events = {"cycles": 1, "frames": self.frame, "products": _ones(self.fired_product),
+                  "nulls": _ones(self.fired_null), "starved": _ones(idle),
                   "stall_input": self.stall.input, "stall_bank": self.stall.bank,
                   "stall_dependency": self.stall.dependency, "stall_queue": self.stall.queue,
                   "stall_output": self.stall_output}

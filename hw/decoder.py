@@ -22,7 +22,7 @@ class EntryDecoder(wiring.Component):
     Members
     -------
     entry: word of ``contract.layout.entry_layout``. take: the entry is consumed in this cycle.
-    weight, row, last: decoded in the same cycle. null: weight 0, a null or filler entry.
+    weight, row, last: decoded in the same cycle. empty: weight 0, a null or filler entry.
 
     Latency: combinational; the running row of ``relative4`` is a register that ``take`` advances.
     """
@@ -32,14 +32,14 @@ class EntryDecoder(wiring.Component):
         super().__init__({
             "entry": In(config.entry_bits), "take": In(1),
             "weight": Out(signed(config.weight_bits)), "row": Out(config.row_bits),
-            "last": Out(1), "null": Out(1),
+            "last": Out(1), "empty": Out(1),
         })
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         entry = struct(entry_layout(self.config))(self.entry)
         m.d.comb += [self.weight.eq(entry.weight), self.last.eq(entry.last),
-                     self.null.eq(entry.weight == 0)]
+                     self.empty.eq(entry.weight == 0)]
         if self.config.index_mode == "absolute":
             m.d.comb += self.row.eq(entry.index)
             return m

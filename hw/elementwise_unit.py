@@ -12,6 +12,7 @@ from .elementwise import ElementwiseChannel
 from .emit import place
 from .epilogue import sample_layout
 from .layouts import struct
+from .numeric import delay
 
 
 def cell_write_layout(config: EngineConfig) -> data.StructLayout:
@@ -92,7 +93,7 @@ class ElementwiseUnit(wiring.Component):
 
         for channel in range(config.channels):
             unit = ElementwiseChannel(config=config)
-            place(m, platform, f"channel_{channel}", unit, module="ese_elementwise")
+            place(m, platform, f"channel_{channel}", unit, module="ese_channel")
             state = Signal(signed(config.cell_bits), name=f"state_{channel}", reset_less=True)
             fresh = answered.start[channel] & (answered.gate != GATES - 1)
             m.d.sync += state.eq(Mux(fresh, 0, cell_reader.data[channel]))
@@ -109,21 +110,14 @@ class ElementwiseUnit(wiring.Component):
         is_cell = arrived.valid & arrived.lstm & (arrived.gate == GATES - 2)
         is_result = arrived.valid & (~arrived.lstm | (arrived.gate == GATES - 1))
         m.d.comb += [
-            self.cell.valid.eq(_delay(m, is_cell, timing.CELL, "cell_valid")),
-            self.cell.address.eq(_delay(m, arrived.cell, timing.CELL, "cell_address")),
-            self.result.valid.eq(_delay(m, is_result, timing.RESULT, "result_valid")),
-            self.result.address.eq(_delay(m, arrived.dest, timing.RESULT, "result_address")),
-            self.output.eq(_delay(m, is_result & arrived.output, timing.RESULT, "output")),
-            self.last.eq(_delay(m, arrived.last, timing.RESULT, "last")),
+            self.cell.valid.eq(delay(m, is_cell, timing.CELL, "cell_valid")),
+            self.cell.address.eq(delay(m, arrived.cell, timing.CELL, "cell_address")),
+            self.result.valid.eq(delay(m, is_result, timing.RESULT, "result_valid")),
+            self.result.address.eq(delay(m, arrived.dest, timing.RESULT, "result_address")),
+            self.output.eq(delay(m, is_result & arrived.output, timing.RESULT, "output")),
+            self.last.eq(delay(m, arrived.last, timing.RESULT, "last")),
             cell_writer.en.eq(self.cell.valid), cell_writer.addr.eq(self.cell.address),
             cell_writer.data.eq(self.cell["values"]),
         ]
         return m
 
-
-def _delay(m: Module, value: object, cycles: int, name: str) -> Signal:
-    for age in range(cycles):
-        stage = Signal.like(value, name=f"{name}_{age + 1}")
-        m.d.sync += stage.eq(value)
-        value = stage
-    return value

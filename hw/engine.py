@@ -116,7 +116,7 @@ class Engine(wiring.Component):
             frame_input.run.eq(running & self.run),
             frame_input.blocked.eq(elementwise.result.valid),
             frame_input.take.eq(broadcaster.frame_take),
-            frame_input.release.eq(broadcaster.frame_release),
+            frame_input.released.eq(broadcaster.frame_release),
             broadcaster.run.eq(self.run), broadcaster.frame_ready.eq(frame_input.ready),
             broadcaster.frame_start.eq(Mux(opening, -1, frame_input.start)),
             sequencer.active_even.eq(active[0]), sequencer.start_even.eq(start[0]),
@@ -153,7 +153,7 @@ class Engine(wiring.Component):
         done = [Cat(lane.done[bank] for lane in lanes).all() for bank in range(2)]
         m.d.comb += [
             broadcaster.full.eq(Cat(lane.full for lane in lanes).any()),
-            broadcaster.sequence.eq(sequence),
+            broadcaster.written.eq(sequence),
             broadcaster.bank_clear.eq(sequencer.bank_clear),
             sequencer.done.eq(Cat(done)), sequencer.room.eq(frame_output.room)]
         for number, lane in enumerate(lanes):
@@ -182,8 +182,8 @@ class Engine(wiring.Component):
         m.d.comb += [
             counters.clear.eq(stop & self.run), counters.running.eq(running),
             counters.frame.eq(broadcaster.frame_release),
-            counters.product.eq(Cat(lane.product for lane in lanes)),
-            counters.null.eq(Cat(lane.null for lane in lanes)),
+            counters.fired_product.eq(Cat(lane.fired_product for lane in lanes)),
+            counters.fired_null.eq(Cat(lane.fired_null for lane in lanes)),
             counters.stall.eq(broadcaster.stall),
             counters.stall_output.eq(sequencer.stall_output),
             self.counters.eq(counters.values)]

@@ -28,7 +28,7 @@ class FrameInput(wiring.Component):
     blocked: the buffer's write port is taken by a result in this cycle.
     write, write_address, write_data: to the activation buffer.
     ready: a whole frame waits. active, start: its channels (one bit each). take: the engine
-    starts it. release: the engine has read its last column.
+    starts it. released: the engine has read its last column.
     error: a frame of the wrong length arrived since reset.
 
     Latency: last word accepted → ready, 1 cycle. Throughput: one word a cycle.
@@ -43,7 +43,7 @@ class FrameInput(wiring.Component):
             "write_address": Out(config.activation_address_bits),
             "write_data": Out(data.ArrayLayout(signed(config.act_bits), config.channels)),
             "ready": Out(1), "active": Out(config.channels), "start": Out(config.channels),
-            "take": In(1), "release": In(1), "error": Out(1),
+            "take": In(1), "released": In(1), "error": Out(1),
         })
 
     def elaborate(self, platform: object) -> Module:
@@ -73,7 +73,7 @@ class FrameInput(wiring.Component):
                 m.d.sync += index.eq(index + 1)
             with m.If(word.last & ~final):
                 m.d.sync += self.error.eq(1)
-        m.d.sync += [held.eq(held + commit - self.release),
+        m.d.sync += [held.eq(held + commit - self.released),
                      waiting.eq(waiting + commit - self.take)]
 
         active = Array(Signal(config.channels, name=f"active_{k}") for k in range(SLOTS))

@@ -9,7 +9,7 @@ from ..contract import timing
 from ..contract.config import EngineConfig, bits_for
 from .decoder import EntryDecoder
 from .emit import place
-from .mac import DISTRIBUTED, Mac
+from .mac import DISTRIBUTED, MacGroup, group_sizes
 from .weight_stream import WeightStream
 
 
@@ -34,7 +34,7 @@ class Lane(wiring.Component):
     the bank is drained: forget its rows and its done bit.
     drain_select, drain_row, drain_bank → drain: one cycle later, that row of every channel
     (acc_bits each), 0 for a row without entries or if not selected.
-    product, null: an entry with a weight, or a null or filler entry, fired in the last cycle.
+    fired_product, fired_null: an entry with a weight, or a null or filler entry, fired in the last cycle.
 
     Latency: column at the head of the queue → its last entry's product readable:
     ``timing.MAC`` cycles after that entry fires. Throughput: one entry a cycle.
@@ -51,7 +51,7 @@ class Lane(wiring.Component):
             "done": Out(2), "bank_clear": In(2),
             "drain_select": In(1), "drain_row": In(config.row_bits), "drain_bank": In(1),
             "drain": Out(data.ArrayLayout(signed(config.acc_bits), config.channels)),
-            "product": Out(1), "null": Out(1),
+            "fired_product": Out(1), "fired_null": Out(1),
         })
 
     @property
@@ -84,7 +84,7 @@ class Lane(wiring.Component):
                      flag_write.data.eq(self.tile_last), flag_read.addr.eq(pop_slot)]
         m.d.sync += [promised.eq(promised_next), self.full.eq(promised_next == depth),
                      held.eq(held + self.push - pop),
-                     self.product.eq(fire & ~decoder.null), self.null.eq(fire & decoder.null)]
+                     self.fired_product.eq(fire & ~decoder.empty), self.fired_null.eq(fire & decoder.empty)]
         with m.If(self.push):
             m.d.sync += push_slot.eq(Mux(push_slot == depth - 1, 0, push_slot + 1))
         with m.If(pop):
@@ -119,19 +119,22 @@ class Lane(wiring.Component):
         write = Cat(accumulate["valid"] & (accumulate["bank"] == b) for b in range(2))
         drain_touched = Mux(self.drain_bank, touched[1].bit_select(self.drain_row, 1),
                             touched[0].bit_select(self.drain_row, 1))
-        for channel in range(config.channels):
-            mac = Mac(config=config)
-            place(m, platform, f"mac_{channel}", mac, module="ese_mac")
+        first = 0
+        for number, channels in enumerate(group_sizes(config.channels)):
+            group = MacGroup(config=config, channels=channels)
+            place(m, platform, f"macs_{number}", group, module=f"ese_macs_{channels}")
             m.d.comb += [
-                mac.push.eq(self.push), mac.push_slot.eq(push_slot),
-                mac.activation.eq(self.column[channel]),
-                mac.pop_slot.eq(pop_slot), mac.weight.eq(decoder.weight),
-                mac.row.eq(accumulate["row"]), mac.write.eq(write),
-                mac.bank.eq(accumulate["bank"]), mac.fresh.eq(fresh),
-                mac.read_row_0.eq(Mux(write[0], accumulate["row"], self.drain_row)),
-                mac.read_row_1.eq(Mux(write[1], accumulate["row"], self.drain_row)),
-                mac.drain_select.eq(self.drain_select & drain_touched),
-                mac.drain_bank.eq(self.drain_bank),
-                self.drain[channel].eq(mac.drain),
+                group.push.eq(self.push), group.push_slot.eq(push_slot),
+                group.pop_slot.eq(pop_slot), group.weight.eq(decoder.weight),
+                group.row.eq(accumulate["row"]), group.write.eq(write),
+                group.bank.eq(accumulate["bank"]), group.fresh.eq(fresh),
+                group.read_row_0.eq(Mux(write[0], accumulate["row"], self.drain_row)),
+                group.read_row_1.eq(Mux(write[1], accumulate["row"], self.drain_row)),
+                group.drain_select.eq(self.drain_select & drain_touched),
+                group.drain_bank.eq(self.drain_bank),
             ]
+            for channel in range(channels):
+                m.d.comb += [group.column[channel].eq(self.column[first + channel]),
+                             self.drain[first + channel].eq(group.drain[channel])]
+            first += channels
         return m

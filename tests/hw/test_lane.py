@@ -130,7 +130,7 @@ def run_lane(config: EngineConfig, tiles: list[list[dict]], rounds: int, rng: ra
 
     async def count(ctx):
         nonlocal products, nulls
-        async for _, _, product, null in ctx.tick().sample(lane.product, lane.null):
+        async for _, _, product, null in ctx.tick().sample(lane.fired_product, lane.fired_null):
             products += product
             nulls += null
 
