@@ -1,0 +1,213 @@
+"""Parts of cocotb testbenches: one coroutine drives and samples a whole design every cycle.
+
+Inputs change after the rising edge and outputs are sampled at the falling edge, so a sample shows
+what the next rising edge acts on. Wide values are Python integers.
+"""
+
+import os
+import random
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.triggers import FallingEdge, RisingEdge
+from numpy.typing import NDArray
+
+from .verilator import JOB_VARIABLE, PROGRESS_VARIABLE, RESULT_VARIABLE
+
+CLOCK_PERIOD_NS = 10
+
+Pattern = Iterator[bool]
+
+
+def never() -> Pattern:
+    """No pause at all."""
+    while True:
+        yield False
+
+
+def randomly(rate: float, rng: random.Random) -> Pattern:
+    """Pause in a share ``rate`` of the cycles, independently."""
+    while True:
+        yield rng.random() < rate
+
+
+def in_bursts(rng: random.Random, *, mean_on: float = 8, mean_off: float = 8) -> Pattern:
+    """Work and pause in turns of geometrically distributed length (means in cycles)."""
+    while True:
+        for paused, mean in ((False, mean_on), (True, mean_off)):
+            yield paused
+            while rng.random() > 1 / mean:
+                yield paused
+
+
+PATTERNS: dict[str, Callable[[random.Random], Pattern]] = {
+    "none": lambda rng: never(),
+    "rare": lambda rng: randomly(0.1, rng),
+    "half": lambda rng: randomly(0.5, rng),
+    "often": lambda rng: randomly(0.9, rng),
+    "bursts": in_bursts,
+}
+"""Idle and back-pressure patterns by name."""
+
+
+class StreamSource:
+    """Offers ``words`` one after another on ``<name>__payload/valid/ready``.
+
+    A word once offered stays until it is taken; pauses fall between words. While idle the
+    payload is noise, as a receiver must not look at it.
+    """
+
+    def __init__(self, dut: Any, name: str, words: Iterable[int], *, pause: Pattern,
+                 rng: random.Random) -> None:
+        self._payload = getattr(dut, f"{name}__payload")
+        self._valid = getattr(dut, f"{name}__valid")
+        self._ready = getattr(dut, f"{name}__ready")
+        self.words = deque(words)
+        self.taken = 0
+        self._pause, self._rng = pause, rng
+        self._offered = self._valid_now = False
+        self._bits = len(self._payload)
+        self._valid.value = 0
+
+    @property
+    def done(self) -> bool:
+        """Every word was taken."""
+        return not self.words
+
+    def drive(self) -> None:
+        """After a rising edge: offer the next word or pause."""
+        if self._offered:
+            return
+        if self.words and not next(self._pause):
+            self._payload.value = self.words[0]
+            self._offered = True
+        else:
+            self._payload.value = self._rng.getrandbits(self._bits)
+        if self._offered != self._valid_now:
+            self._valid.value = int(self._offered)
+            self._valid_now = self._offered
+
+    def sample(self) -> bool:
+        """At a falling edge: whether the coming rising edge takes a word."""
+        if not self._offered or not int(self._ready.value):
+            return False
+        self.words.popleft()
+        self.taken += 1
+        self._offered = False
+        return True
+
+
+class StreamSink:
+    """Takes words from ``<name>__payload/valid/ready`` into ``words``.
+
+    Raises AssertionError if a payload changes or ``valid`` falls before the word was taken.
+    """
+
+    def __init__(self, dut: Any, name: str, *, pause: Pattern) -> None:
+        self._payload = getattr(dut, f"{name}__payload")
+        self._valid = getattr(dut, f"{name}__valid")
+        self._ready = getattr(dut, f"{name}__ready")
+        self.name = name
+        self.words: list[int] = []
+        self._pause = pause
+        self._ready_now = False
+        self._waiting: int | None = None
+        self._ready.value = 0
+
+    def drive(self) -> None:
+        """After a rising edge: be ready or pause."""
+        ready = not next(self._pause)
+        if ready != self._ready_now:
+            self._ready.value = int(ready)
+            self._ready_now = ready
+
+    def sample(self) -> bool:
+        """At a falling edge: whether the coming rising edge takes a word."""
+        if not int(self._valid.value):
+            assert self._waiting is None, f"{self.name}: valid fell before the word was taken"
+            return False
+        word = int(self._payload.value)
+        assert self._waiting in (None, word), f"{self.name}: payload changed before it was taken"
+        if not self._ready_now:
+            self._waiting = word
+            return False
+        self._waiting = None
+        self.words.append(word)
+        return True
+
+
+class Bench:
+    """Clock, reset and the cycle loop of a testbench.
+
+    ``await bench.cycle()`` drives all sources and sinks after the rising edge and samples them at
+    the falling edge; ``bench.cycles`` counts. Unit ports without streams are driven by the caller
+    before the call and read after it.
+    """
+
+    def __init__(self, dut: Any) -> None:
+        self.dut = dut
+        self.cycles = 0
+        self.sources: list[StreamSource] = []
+        self.sinks: list[StreamSink] = []
+        self._rising, self._falling = RisingEdge(dut.clk), FallingEdge(dut.clk)
+
+    async def start(self, **inputs: int) -> None:
+        """Set these inputs, start the clock and hold reset for two cycles."""
+        for name, value in inputs.items():
+            getattr(self.dut, name).value = value
+        Clock(self.dut.clk, CLOCK_PERIOD_NS, "ns").start(start_high=False)
+        self.dut.rst.value = 1
+        for _ in range(2):
+            await self._rising
+        self.dut.rst.value = 0
+        await self._falling
+
+    async def rise(self) -> None:
+        """Wait for the rising edge; then inputs may change."""
+        await self._rising
+
+    async def fall(self) -> None:
+        """Wait for the falling edge; then outputs may be read."""
+        await self._falling
+        self.cycles += 1
+
+    async def cycle(self) -> None:
+        """One clock cycle of all sources and sinks."""
+        await self._rising
+        for source in self.sources:
+            source.drive()
+        for sink in self.sinks:
+            sink.drive()
+        await self._falling
+        self.cycles += 1
+        for source in self.sources:
+            source.sample()
+        for sink in self.sinks:
+            sink.sample()
+
+
+def job() -> dict[str, NDArray[Any]]:
+    """What the caller gave to :func:`verilator.run`."""
+    with np.load(os.environ[JOB_VARIABLE]) as archive:
+        return {key: archive[key] for key in archive.files}
+
+
+def finish(result: Mapping[str, Any]) -> None:
+    """Hand arrays or numbers back to the caller of :func:`verilator.run`."""
+    np.savez(os.environ[RESULT_VARIABLE], **{key: np.asarray(value)
+                                             for key, value in result.items()})
+
+
+def report(fraction: float) -> None:
+    """Tell the caller how much is done, 0 to 1."""
+    Path(os.environ[PROGRESS_VARIABLE]).write_text(f"{fraction:.4f}")
+
+
+def generator(job_seed: int | None = None) -> random.Random:
+    """Seeded random numbers: of ``job_seed``, or of the seed that cocotb printed."""
+    return random.Random(cocotb.RANDOM_SEED if job_seed is None else job_seed)

@@ -1,0 +1,60 @@
+"""Wide hardware words as Python integers, packed and unpacked many at a time."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...contract.image import Image
+from ...contract.layout import Section, load_layout
+
+
+def pack_words(values: NDArray[np.integer], bits: int) -> list[int]:
+    """Words from fields of equal width, least significant first; values (n, fields) → n words.
+
+    Values are taken modulo 2**bits, so signed and unsigned fields pack alike.
+    """
+    integers = np.asarray(values).astype(np.int64)
+    shifts = np.arange(bits, dtype=np.int64)
+    table = (integers[:, :, None] >> shifts & 1).astype(np.uint8)
+    packed = np.packbits(table.reshape(len(integers), -1), axis=1, bitorder="little")
+    return [int.from_bytes(row.tobytes(), "little") for row in packed]
+
+
+def unpack_words(words: list[int], fields: int, bits: int, *,
+                 signed: bool = True) -> NDArray[np.int64]:
+    """Inverse of :func:`pack_words`: n words → (n, fields). Higher bits are ignored."""
+    if not words:
+        return np.zeros((0, fields), np.int64)
+    mask = (1 << (fields * bits)) - 1
+    size = -(-fields * bits // 8)
+    raw = np.frombuffer(b"".join((word & mask).to_bytes(size, "little") for word in words),
+                        dtype=np.uint8).reshape(len(words), size)
+    table = np.unpackbits(raw, axis=1, bitorder="little", count=fields * bits)
+    weights = np.int64(1) << np.arange(bits, dtype=np.int64)
+    if signed:
+        weights[-1] = -weights[-1]
+    return table.reshape(len(words), fields, bits).astype(np.int64) @ weights
+
+
+def load_beats(image: Image) -> list[int]:
+    """Every beat of the load port that writes ``image`` into an engine, in loading order.
+
+    Header, segments, epilogues, params, then each lane's last address, then all entries, lane
+    after lane.
+    """
+    layout = load_layout(image.config)
+    address = layout.offset("address")
+    lane = layout.offset("lane")
+    section = layout.offset("section")
+    beats = []
+    for name, number in (("header", Section.HEADER), ("segments", Section.SEGMENT),
+                         ("epilogues", Section.EPILOGUE), ("params", Section.PARAM)):
+        beats += [word | position << address | number << section
+                  for position, word in enumerate(image.words(name))]
+    lengths = [int(length) for length in image.sections["lane_lengths"]]
+    beats += [(length - 1) | position << lane | Section.LANE_LAST << section
+              for position, length in enumerate(lengths)]
+    for number in range(len(lengths)):
+        fixed = number << lane | Section.ENTRY << section
+        beats += [entry | position << address | fixed
+                  for position, entry in enumerate(image.lane_stream(number).tolist())]
+    return beats
