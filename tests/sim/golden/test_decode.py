@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from ese_lstm.contract.config import EngineConfig
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.image import Image, read_image, split_words, write_image
@@ -37,7 +36,8 @@ def packed(nets: Any, config: EngineConfig, seed: int = 1, density: float = 0.2)
 @pytest.mark.parametrize("which", range(len(CONFIGS)))
 def test_what_was_encoded_comes_out(which: int, nets: Any, seed: int, tmp_path: Any) -> None:
     config = CONFIGS[which]
-    (program, tiles, bias, peephole), image = packed(nets, config, seed)
+    density = 0.08 if config.acc_rows == 64 else 0.3
+    (program, tiles, bias, peephole), image = packed(nets, config, seed, density)
     write_image(tmp_path / "a.ese", image)
     decoded = decode_image(read_image(tmp_path / "a.ese"))
     assert decoded.program == program
@@ -67,7 +67,7 @@ def test_what_was_encoded_comes_out(which: int, nets: Any, seed: int, tmp_path: 
 def with_columns(nets: Any, config: EngineConfig, change: Callable[[list[Any]], None],
                  lane: int) -> Image:
     """An image whose entries of one lane, [tile][column][(weight, index)], were changed."""
-    (program, tiles, bias, peephole), image = packed(nets, config)
+    (program, tiles, _bias, _peephole), image = packed(nets, config)
     layout = entry_layout(config)
     entries, lengths = [], []
     for number in range(config.lanes):
@@ -101,11 +101,11 @@ def drop(columns: list[Any]) -> None:
      "lane 2, tile 4, column 7: row must be one of the lane's rows of the tile, got 4"),
     (CONFIG, 1, put(3, 0, [(5, 0)]),
      "lane 1, tile 3, column 0: row must be one of the lane's rows of the tile, got 0"),
-    (CONFIG, 0, put(0, 0, [(0, 1)]), "lane 0, tile 0, column 0: weight 0 must be a null entry "
-     r"\(index 0, alone in its column\), got index 1"),
+    (CONFIG, 0, put(0, 0, [(0, 1)]), ("lane 0, tile 0, column 0: weight 0 must be a null entry "
+     r"\(index 0, alone in its column\), got index 1")),
     (CONFIG, 0, put(2, 1, [(0, 0), (4, 3)]), "lane 0, tile 2, column 1: weight 0 must be a null"),
-    (RELATIVE, 0, put(0, 1, [(0, 15)]), "lane 0, tile 0, column 1: weight 0 must be a null entry "
-     r"\(index 0, alone in its column\) or a filler \(index 15, not last\), got index 15"),
+    (RELATIVE, 0, put(0, 1, [(0, 15)]), ("lane 0, tile 0, column 1: weight 0 must be a null entry "
+     r"\(index 0, alone in its column\) or a filler \(index 15, not last\), got index 15")),
     (RELATIVE, 0, put(0, 1, [(1, 0), (0, 3), (1, 0)]), "lane 0, tile 0, column 1: weight 0 must"),
     (RELATIVE, 0, put(1, 1, [(0, 15), (0, 15), (1, 0)]),
      "lane 0, tile 1, column 1: row must be one of the lane's rows of the tile, got 32"),
@@ -125,7 +125,7 @@ def test_every_flipped_last_flag_is_refused(nets: Any) -> None:
     entries = image.sections["entries"]
     flag = np.uint32(1 << entry_layout(CONFIG).offset("last"))
     refused = 0
-    for position in range(0, len(entries), 7):
+    for position in range(0, len(entries), 5):
         entries[position] ^= flag
         with pytest.raises(EseError, match=r"^image.entries: lane \d must hold 79 columns"):
             decode_image(image)
@@ -166,39 +166,39 @@ def test_program_used_below(nets: Any) -> None:
 
 
 @pytest.mark.parametrize("section, word, values, message", [
-    ("segments", 1, {"need": -12}, r"segments: segment 1 \(tile 0\): need must let column 0 wait "
-                                   "for result -11, got -12"),
-    ("segments", 8, {"need": 0}, r"segments: segment 8 \(tile 4\): need must let column 0 wait for "
-                                 "result 1, got 0"),
-    ("segments", 8, {"need": 2}, r"segments: segment 8 \(tile 4\): need must not exceed the 19 "
-                                 r"results of earlier tiles at its last column, got 2 \+ 18"),
+    ("segments", 1, {"need": -12}, (r"segments: segment 1 \(tile 0\): need must let column 0 wait "
+                                   "for result -11, got -12")),
+    ("segments", 8, {"need": 0}, (r"segments: segment 8 \(tile 4\): need must let column 0 wait for "
+                                 "result 1, got 0")),
+    ("segments", 8, {"need": 2}, (r"segments: segment 8 \(tile 4\): need must not exceed the 19 "
+                                 r"results of earlier tiles at its last column, got 2 \+ 18")),
     ("segments", 8, {"wait": 0}, r"segments: segment 8 \(tile 4\): wait must be 1, because"),
-    ("segments", 1, {"recurrent": 0}, r"segments: segment 1 \(tile 0\): recurrent must be 1, "
-                                      "because column 0 reads the frame before"),
-    ("segments", 10, {"recurrent": 1}, r"segments: segment 10 \(tile 5\): recurrent must be 0, "
-                                       "because column 0 reads this frame"),
-    ("segments", 1, {"base_even": 29, "base_odd": 36}, r"segments: segment 1 \(tile 0\): must read "
-     "inputs or results of this frame or the one before, but column 0 reads neither"),
+    ("segments", 1, {"recurrent": 0}, (r"segments: segment 1 \(tile 0\): recurrent must be 1, "
+                                      "because column 0 reads the frame before")),
+    ("segments", 10, {"recurrent": 1}, (r"segments: segment 10 \(tile 5\): recurrent must be 0, "
+                                       "because column 0 reads this frame")),
+    ("segments", 1, {"base_even": 29, "base_odd": 36}, (r"segments: segment 1 \(tile 0\): must read "
+     "inputs or results of this frame or the one before, but column 0 reads neither")),
     ("segments", 0, {"base_even": 252}, "segments: segment 0 end must be 1 to 256, got 257"),
     ("segments", 0, {"length": 0}, "segments: segment 0 length must be 1 to 256, got 0"),
-    ("segments", 3, {"last": 0}, r"segments: last must mark as many tiles as there are epilogues "
-                                 r"\(6\), got 5"),
+    ("segments", 3, {"last": 0}, (r"segments: last must mark as many tiles as there are epilogues "
+                                 r"\(6\), got 5")),
     ("segments", 3, {"end": 1}, r"segments: end must mark the last word alone, got words \[3, 10"),
     ("epilogues", 5, {"end": 0}, r"epilogues: end must mark the last word alone, got words \[\]"),
     ("epilogues", 0, {"count": 7}, "header: results must be the epilogues' 32, got 31"),
-    ("epilogues", 5, {"output_last": 0}, r"epilogues: output_last must mark the last tile with "
-                                         r"output, got tiles \[\] of \[5\]"),
+    ("epilogues", 5, {"output_last": 0}, (r"epilogues: output_last must mark the last tile with "
+                                         r"output, got tiles \[\] of \[5\]")),
     ("epilogues", 5, {"dest_odd": 253}, "epilogues: tile 5 end of results must be 1 to 256, got"),
     ("epilogues", 5, {"dest_odd": 9}, "epilogues: tile 5 results must be outside the input"),
     ("epilogues", 5, {"cell_base": 60}, "epilogues: tile 5 end of cells must be 1 to 64, got 65"),
-    ("epilogues", 5, {"cell_base": 18}, "epilogues: tile 5 cells must be its own, got cells of "
-                                        "tile 3 at cell_base=18"),
+    ("epilogues", 5, {"cell_base": 18}, ("epilogues: tile 5 cells must be its own, got cells of "
+                                        "tile 3 at cell_base=18")),
     ("epilogues", 5, {"param_base": 84}, "epilogues: tile 5 end of params must be 1 to 103, got"),
     ("epilogues", 0, {"lstm": 0, "output": 1, "output_last": 1}, "epilogues: output_last must"),
     ("header", 0, {"results": 30}, "header: results must be the epilogues' 31, got 30"),
     ("header", 0, {"input_width": 0}, "header: input_width must be 1 to 256, got 0"),
-    ("header", 0, {"input_odd": 4}, "header: input_even and input_odd must be apart by "
-                                    "input_width=5, got 0 and 4"),
+    ("header", 0, {"input_odd": 4}, ("header: input_even and input_odd must be apart by "
+                                    "input_width=5, got 0 and 4")),
     ("header", 0, {"input_odd": 252}, "header: end of input must be 1 to 256, got 257"),
 ])
 def test_broken_programs(nets: Any, section: str, word: int, values: dict[str, int], message: str

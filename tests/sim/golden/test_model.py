@@ -141,8 +141,9 @@ def test_every_saturation_is_counted(nets: Any, seed: int) -> None:
     config = CONFIG.replace(cell_bits=20)
     rng = np.random.default_rng(seed)
     layers = nets.random_layers(rng, config, 4, [(7, 6)], 0.9, False)
-    layers[0].bias[:2] = 1 << 28
-    layers[0].shift_p = 8
+    layers[0].bias[:3] = 1 << 30
+    layers[0].bias[2, 1::2] = -1 << 30
+    layers[0].shift, layers[0].shift_p = 12, 8
     program, tiles, bias, peephole = nets.build(config, layers)
     golden = GoldenModel(decode_image(nets.encode(config, program, tiles, bias, peephole)))
     naive = Naive(config, layers, config.channels)
