@@ -1,0 +1,279 @@
+"""Runs an image on the engine's exported Verilog and compares every value with the golden model."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...contract.config import EngineConfig
+from ...contract.errors import EseError
+from ...contract.image import Image
+from ...contract.layout import epilogue_layout, header_layout, segment_layout
+from ...hw.counters import COUNTERS
+from ...hw.export import TOP, engine_verilog
+from ...hw.layouts import frame_in_layout, frame_out_layout
+from .lockstep import from_bytes, to_bytes
+from .verilator import Progress, build, run
+from .words import load_beats, pack_words, unpack_words
+
+BENCH = "ese_lstm.sim.rtl.engine_bench"
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class RtlTrace:
+    """Writes to one buffer in order: addresses (n,), values (n, channels)."""
+
+    addresses: Ints
+    values: Ints
+
+
+@dataclass(frozen=True)
+class RtlFrame:
+    """One frame as simulated. outputs: (output_width, channels). counters: their values when the
+    frame's last output word left."""
+
+    outputs: Ints
+    trace_cell: RtlTrace
+    trace_result: RtlTrace
+    counters: dict[str, int]
+
+
+@dataclass(frozen=True)
+class RtlResult:
+    """A run on the exported Verilog. cycles: simulated in all, load_cycles of them loading."""
+
+    config: EngineConfig
+    frames: tuple[RtlFrame, ...]
+    cycles: int
+    load_cycles: int
+
+    @property
+    def outputs(self) -> Ints:
+        """Output integers, (frames, output_width, channels)."""
+        return np.stack([frame.outputs for frame in self.frames])
+
+    def count(self, counter: str) -> int:
+        """Events between the last outputs of the first and of the last frame: the steady state.
+        From the start if there is only one frame."""
+        first = self.frames[0].counters[counter] if len(self.frames) > 1 else 0
+        return self.frames[-1].counters[counter] - first
+
+    @property
+    def cycles_per_frame(self) -> float:
+        """Clock cycles from frame to frame in the steady state."""
+        return self.count("cycles") / max(1, len(self.frames) - 1)
+
+    @property
+    def utilisation(self) -> float:
+        """Share of multiplier slots that multiplied a weight in the steady state."""
+        return self.count("products") / (self.config.lanes * self.count("cycles"))
+
+
+def run_image(image: Image, frames: NDArray[np.integer],
+              active: NDArray[np.bool_] | None = None, start: NDArray[np.bool_] | None = None, *,
+              input_pause: str = "none", output_pause: str = "none", load_pause: str = "none",
+              seed: int = 0, progress: Progress | None = None) -> RtlResult:
+    """Simulate ``frames`` (T, inputs, channels), integers in the input format, in Verilator.
+
+    active, start: (T, channels); all active, no start without them. input_pause, output_pause,
+    load_pause: a pattern of ``bench.PATTERNS`` for pauses of the testbench. progress: called with
+    stage and fraction. The simulator is built once per configuration and then kept.
+    Raises EseError for frames of another shape or range, SimulationError if the run fails.
+    """
+    config = image.config
+    header = header_layout(config).unpack(image.words("header")[0])
+    values = _checked(frames, header["input_width"], config)
+    masks = [_mask(name, mask, len(values), config.channels, default)
+             for name, mask, default in (("active", active, True), ("start", start, False))]
+    epilogues = [epilogue_layout(config).unpack(word) for word in image.words("epilogues")]
+    widths = {"output": sum(e["count"] for e in epilogues if e["output"]),
+              "cell": sum(e["count"] for e in epilogues if e["lstm"]),
+              "result": sum(e["count"] for e in epilogues)}
+    if progress:
+        progress("write Verilog", 0.0)
+    simulator = build(engine_verilog(config), TOP, progress=progress)
+    beats = load_beats(image)
+    job = {
+        "frames": len(values), "output_width": widths["output"], "counters": COUNTERS,
+        "beats": to_bytes(beats, max(beats).bit_length()),
+        "words": _frame_words(values, masks[0], masks[1], config, seed),
+        "input_pause": input_pause, "output_pause": output_pause, "load_pause": load_pause,
+        "seed": seed, "patience": _patience(image)}
+    raw = run(simulator, BENCH, job, seed=seed, progress=progress)
+    return RtlResult(config, tuple(_frames(raw, widths, len(values), config)),
+                     int(raw["cycles"]), int(raw["load_cycles"]))
+
+
+def _frames(raw: dict[str, NDArray[Any]], widths: dict[str, int], count: int,
+            config: EngineConfig) -> Iterator[RtlFrame]:
+    words = from_bytes(raw["outputs"])
+    last = frame_out_layout(config)["last"].offset
+    ends = [number for number, word in enumerate(words) if word >> last & 1]
+    expected = [widths["output"] * (number + 1) - 1 for number in range(count)]
+    if ends != expected or len(words) != count * widths["output"]:
+        raise EseError(f"frame output: must have {count} frames of {widths['output']} words, got "
+                       f"{len(words)} words with last at {ends[:8]}")
+    outputs = unpack_words(words, config.channels, config.act_bits)
+    traces = {}
+    for kind, bits in (("cell", config.cell_bits), ("result", config.act_bits)):
+        values = unpack_words(from_bytes(raw[f"{kind}_words"]), config.channels, bits)
+        if len(values) != count * widths[kind]:
+            raise EseError(f"{kind} writes: must be {count} frames of {widths[kind]}, got "
+                           f"{len(values)}")
+        traces[kind] = [RtlTrace(addresses, part) for addresses, part in zip(
+            np.split(raw[f"{kind}_addresses"], count), np.split(values, count), strict=True)]
+    for number, frame_outputs in enumerate(np.split(outputs, count)):
+        yield RtlFrame(frame_outputs, traces["cell"][number], traces["result"][number],
+                       {name: int(value) for name, value in
+                        zip(COUNTERS, raw["counters"][number], strict=True)})
+
+
+def _frame_words(frames: Ints, active: NDArray[np.bool_], start: NDArray[np.bool_],
+                 config: EngineConfig, seed: int) -> NDArray[np.uint8]:
+    """Beats of the frame input; the masks of all but a frame's last beat are noise."""
+    layout = frame_in_layout(config)
+    count, width, channels = frames.shape
+    noise = np.random.default_rng(seed)
+    words = pack_words(frames.reshape(-1, channels), config.act_bits)
+    last = np.zeros((count, width), bool)
+    last[:, -1] = True
+    for name, mask in (("active", active), ("start", start)):
+        spread = noise.random((count, width, channels)) < 0.5
+        spread[:, -1] = mask
+        offset = layout[name].offset
+        fields = pack_words(spread.reshape(-1, channels), 1)
+        words = [word | field << offset for word, field in zip(words, fields, strict=True)]
+    end = 1 << layout["last"].offset
+    words = [word | end if flag else word
+             for word, flag in zip(words, last.ravel(), strict=True)]
+    return to_bytes(words, layout.size)
+
+
+def _checked(frames: NDArray[np.integer], width: int, config: EngineConfig) -> Ints:
+    values = np.asarray(frames)
+    if values.ndim != 3 or values.shape[1:] != (width, config.channels) or not len(values):
+        raise EseError(f"frames: must have the shape (T, {width}, {config.channels}) with T at "
+                       f"least 1, got {values.shape}")
+    if values.dtype.kind not in "iu":
+        raise EseError(f"frames: must be integers, got {values.dtype}")
+    limit = 1 << (config.act_bits - 1)
+    if values.min() < -limit or values.max() >= limit:
+        raise EseError(f"frames: must be integers of {config.act_bits} bits, got "
+                       f"{values.min()} to {values.max()}")
+    return values.astype(np.int64)
+
+
+def _mask(name: str, mask: NDArray[np.bool_] | None, frames: int, channels: int,
+          default: bool) -> NDArray[np.bool_]:
+    if mask is None:
+        return np.full((frames, channels), default)
+    if mask.shape != (frames, channels) or mask.dtype != np.bool_:
+        raise EseError(f"{name}: must be booleans of shape ({frames}, {channels}), got "
+                       f"{mask.dtype} of shape {mask.shape}")
+    return mask
+
+
+def _patience(image: Image) -> int:
+    """Cycles without any event after which a run counts as stuck: ten frames' work."""
+    columns = sum(segment_layout(image.config).unpack(word)["length"]
+                  for word in image.words("segments"))
+    return 10 * (int(image.sections["lane_lengths"].max()) + columns) + 2000
+
+
+# Comparison ---------------------------------------------------------------------------------------
+
+
+class Writes(Protocol):
+    """:class:`RtlTrace` or the golden model's trace."""
+
+    @property
+    def addresses(self) -> NDArray[np.integer]: ...
+
+    @property
+    def values(self) -> NDArray[Any]: ...
+
+
+class Frame(Protocol):
+    """:class:`RtlFrame` or the golden model's frame."""
+
+    @property
+    def outputs(self) -> NDArray[Any]: ...
+
+    @property
+    def trace_cell(self) -> Writes: ...
+
+    @property
+    def trace_result(self) -> Writes: ...
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """One value that differs. kind: cell, result or output; address: in its buffer (in the output
+    frame for outputs)."""
+
+    frame: int
+    kind: str
+    address: int
+    channel: int
+    expected: int
+    got: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Values compared by kind (results are the hidden and projected values), and differences."""
+
+    compared: dict[str, int]
+    mismatches: dict[str, int]
+    first: Mismatch | None
+
+    @property
+    def values_compared(self) -> int:
+        """All values compared."""
+        return sum(self.compared.values())
+
+    @property
+    def equal(self) -> bool:
+        """Something was compared, and nothing differs."""
+        return self.values_compared > 0 and not any(self.mismatches.values())
+
+
+def compare(result: RtlResult | Sequence[Frame], golden: Iterable[Frame]) -> Comparison:
+    """Compare every cell state, result and output of every frame with the golden model's.
+
+    golden: one object a frame with outputs, trace_cell and trace_result, as the golden model's
+    ``step`` gives. A wrong address counts as a mismatch of all channels. Raises EseError if
+    there are not as many frames and values on both sides, or nothing to compare.
+    """
+    frames = result.frames if isinstance(result, RtlResult) else tuple(result)
+    expected_frames = list(golden)
+    if len(frames) != len(expected_frames):
+        raise EseError(f"comparison: must have as many frames on both sides, got {len(frames)} "
+                       f"and {len(expected_frames)}")
+    compared = dict.fromkeys(("cell", "result", "output"), 0)
+    mismatches = dict(compared)
+    first = None
+    for number, (frame, expected) in enumerate(zip(frames, expected_frames, strict=True)):
+        width = np.arange(len(expected.outputs))
+        for kind, want, have in (
+                ("cell", expected.trace_cell, frame.trace_cell),
+                ("result", expected.trace_result, frame.trace_result),
+                ("output", RtlTrace(width, expected.outputs),
+                 RtlTrace(np.arange(len(frame.outputs)), frame.outputs))):
+            if want.values.shape != have.values.shape:
+                raise EseError(f"comparison: frame {number} must have {kind} values of shape "
+                               f"{want.values.shape}, got {have.values.shape}")
+            different = ((want.values != have.values)
+                         | (want.addresses != have.addresses)[:, None])
+            compared[kind] += different.size
+            mismatches[kind] += int(different.sum())
+            if first is None and different.any():
+                row, channel = (int(k) for k in np.argwhere(different)[0])
+                first = Mismatch(number, kind, int(want.addresses[row]), channel,
+                                 int(want.values[row, channel]), int(have.values[row, channel]))
+    if not sum(compared.values()):
+        raise EseError("comparison: must compare at least one value, but there are none")
+    return Comparison(compared, mismatches, first)
