@@ -168,8 +168,8 @@ def test_program_used_below(nets: Any) -> None:
 @pytest.mark.parametrize("section, word, values, message", [
     ("segments", 1, {"need": -12}, (r"segments: segment 1 \(tile 0\): need must let column 0 wait "
                                    "for result -11, got -12")),
-    ("segments", 8, {"need": 0}, (r"segments: segment 8 \(tile 4\): need must let column 0 wait for "
-                                 "result 1, got 0")),
+    ("segments", 8, {"need": 0}, (r"segments: segment 8 \(tile 4\): need must let column 0 wait "
+                                  "for result 1, got 0")),
     ("segments", 8, {"need": 2}, (r"segments: segment 8 \(tile 4\): need must not exceed the 19 "
                                  r"results of earlier tiles at its last column, got 2 \+ 18")),
     ("segments", 8, {"wait": 0}, r"segments: segment 8 \(tile 4\): wait must be 1, because"),
@@ -177,7 +177,8 @@ def test_program_used_below(nets: Any) -> None:
                                       "because column 0 reads the frame before")),
     ("segments", 10, {"recurrent": 1}, (r"segments: segment 10 \(tile 5\): recurrent must be 0, "
                                        "because column 0 reads this frame")),
-    ("segments", 1, {"base_even": 29, "base_odd": 36}, (r"segments: segment 1 \(tile 0\): must read "
+    ("segments", 1, {"base_even": 29, "base_odd": 36}, (
+     r"segments: segment 1 \(tile 0\): must read "
      "inputs or results of this frame or the one before, but column 0 reads neither")),
     ("segments", 0, {"base_even": 252}, "segments: segment 0 end must be 1 to 256, got 257"),
     ("segments", 0, {"length": 0}, "segments: segment 0 length must be 1 to 256, got 0"),
