@@ -15,7 +15,7 @@ entry. A lane's column holds the rows of all four gates, so one weight among the
 takes the place of the smallest weight that its own sub-matrix would have kept.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -74,19 +74,19 @@ def _prune(matrices: Sequence[NDArray[Any]], lane_tile: NDArray[np.int64], lanes
     """Prune matrices whose rows r share the lane column of unit r (four gates, or one matrix)."""
     groups = {"matrix": lane_tile % lanes, "tile": lane_tile,
               "none": np.zeros_like(lane_tile)}[balance]
-    members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+    members = {int(group): np.flatnonzero(groups == group) for group in np.unique(groups)}
     protected = [np.zeros(matrix.shape, bool) for matrix in matrices]
-    masks = [_keep(matrix, members, density, guard)
-             for matrix, guard in zip(matrices, protected, strict=True)]
-    while keep_one and _protect_empty(matrices, masks, protected, lane_tile):
-        _check_room(protected, members, density, name)
-        masks = [_keep(matrix, members, density, guard)
+    while True:
+        masks = [_keep(matrix, members.values(), density, guard)
                  for matrix, guard in zip(matrices, protected, strict=True)]
+        if not keep_one or not _protect_empty(matrices, masks, protected, lane_tile, groups,
+                                              members, density, name):
+            break
     return [np.where(mask, matrix, 0).astype(matrix.dtype)
             for matrix, mask in zip(matrices, masks, strict=True)]
 
 
-def _keep(matrix: NDArray[Any], members: Sequence[NDArray[np.int64]], density: float,
+def _keep(matrix: NDArray[Any], members: Collection[NDArray[np.int64]], density: float,
           protected: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Mask of the largest weights of each group of rows; of equals, the first by position."""
     mask = np.zeros(matrix.shape, bool)
@@ -101,32 +101,30 @@ def _keep(matrix: NDArray[Any], members: Sequence[NDArray[np.int64]], density: f
 
 
 def _protect_empty(matrices: Sequence[NDArray[Any]], masks: Sequence[NDArray[np.bool_]],
-                   protected: Sequence[NDArray[np.bool_]], lane_tile: NDArray[np.int64]) -> bool:
-    """Protect the largest weight of every (tile, lane, column) that would have no entry.
+                   protected: Sequence[NDArray[np.bool_]], lane_tile: NDArray[np.int64],
+                   groups: NDArray[np.int64], members: Mapping[int, NDArray[np.int64]],
+                   density: float, name: str) -> bool:
+    """Protect the largest weight of every (tile, lane, column) that would have no entry, in a
+    sub-matrix that has room for it.
 
     Returns whether there was one. A column whose weights are all zero stays empty.
     """
     found = False
     for key in np.unique(lane_tile):
         rows = np.flatnonzero(lane_tile == key)
-        values = np.abs(np.concatenate([matrix[rows] for matrix in matrices]))
-        alive = np.concatenate([mask[rows] for mask in masks]) & (values > 0)
-        empty = np.flatnonzero(~alive.any(axis=0) & (values.max(axis=0) > 0))
-        for column, best in zip(empty, values[:, empty].argmax(axis=0), strict=True):
-            protected[best // len(rows)][rows[best % len(rows)], column] = True
+        group = members[int(groups[rows[0]])]
+        values = np.stack([np.abs(matrix[rows]) for matrix in matrices])
+        alive = np.stack([mask[rows] for mask in masks]) & (values > 0)
+        for column in np.flatnonzero(~alive.any(axis=(0, 1)) & (values.max(axis=(0, 1)) > 0)):
+            budget = kept_count(len(group) * matrices[0].shape[1], density)
+            room = [int(guard[group].sum()) < budget for guard in protected]
+            open_values = np.where(np.array(room)[:, None], values[:, :, column], 0)
+            matrix, row = np.unravel_index(int(open_values.argmax()), open_values.shape)
+            if not open_values[matrix, row]:
+                raise EseError(f"density: must leave room for one weight in every (lane, column) "
+                               f"of {name} with keep_one, but {density} keeps only {budget} of "
+                               f"the {len(group) * matrices[0].shape[1]} weights of a "
+                               f"sub-matrix")
+            protected[matrix][rows[row], column] = True
             found = True
     return found
-
-
-def _check_room(protected: Sequence[NDArray[np.bool_]], members: Sequence[NDArray[np.int64]],
-                density: float, name: str) -> None:
-    for guard in protected:
-        for rows in members:
-            size = len(rows) * guard.shape[1]
-            need, have = int(guard[rows].sum()), kept_count(size, density)
-            if need > have:
-                raise EseError(f"density: must leave room for one weight in every (lane, column) "
-                               f"of {name} with keep_one, that is at least {need} of the {size} "
-                               f"weights of a sub-matrix, but {density} keeps {have}")
-
-
