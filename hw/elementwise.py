@@ -19,14 +19,14 @@ class ElementwiseChannel(wiring.Component):
 
     With A = act_bits and integers in the contract's formats:
 
-        pre = saturate(round_shift(acc + bias + peephole·cell, shift), A)     of every gate
+        pre = saturate(round_shift(acc + bias + peephole·cell_in, shift), A)     of every gate
         i, f, o = σ(pre),  g = tanh(pre)                                      A − 1 fraction bits
         c  = saturate(round_shift(f·c' + i·g, …), cell_bits)                  fractions aligned
         tc = tanh(saturate(round_shift(c, cell_frac − (A − 4)), A))
         m  = round_shift(o·tc, A − 1)
         linear row: y = saturate(round_shift(acc + bias, shift), A)
 
-    ``cell`` is c' (the state before this frame, 0 on a stream's first frame) with gates i, f, g
+    ``cell_in`` is c' (the state before this frame, 0 on a stream's first frame) with gates i, f, g
     and c with gate o; a gate without peephole has peephole 0. Samples of a cell come in the order
     i, f, g; o comes CELL cycles after g or later. Idle cycles, o samples of earlier cells and
     linear rows may stand anywhere between them, but no other cell's i, f or g.
@@ -36,7 +36,7 @@ class ElementwiseChannel(wiring.Component):
     Parameters: config.
     Members, all In of one sample: valid(1), 0 in an idle cycle; lstm(1), 0 for a linear row;
     gate(2), i f g o = 0 1 2 3; shift(SHIFT_BITS); acc, bias (acc_bits, signed), accumulator
-    units; peephole (peephole_bits, signed), accumulator units per cell unit; cell (cell_bits,
+    units; peephole (peephole_bits, signed), accumulator units per cell unit; cell_in (cell_bits,
     signed); active(1), 0 forces this sample's outputs to 0.
     Out: cell_out (cell_bits, signed) and cell_valid, for gate g; result (act_bits, signed) and
     result_valid, for gate o and linear rows. Outputs mean nothing while not valid. The valids are
@@ -52,7 +52,7 @@ class ElementwiseChannel(wiring.Component):
         super().__init__({
             "valid": In(1), "lstm": In(1), "gate": In(bits_for(GATES)), "shift": In(SHIFT_BITS),
             "acc": In(signed(config.acc_bits)), "bias": In(signed(config.acc_bits)),
-            "peephole": In(signed(config.peephole_bits)), "cell": In(signed(config.cell_bits)),
+            "peephole": In(signed(config.peephole_bits)), "cell_in": In(signed(config.cell_bits)),
             "active": In(1),
             "cell_out": Out(signed(config.cell_bits)), "cell_valid": Out(1),
             "result": Out(signed(config.act_bits)), "result_valid": Out(1),
@@ -75,7 +75,7 @@ class ElementwiseChannel(wiring.Component):
         act, frac = config.act_bits, config.act_bits - 1
         product_bits = config.act_bits + config.cell_bits
 
-        # Pre-activation: acc + bias + peephole·cell, shifted and saturated.
+        # Pre-activation: acc + bias + peephole·cell_in, shifted and saturated.
         peephole_1 = Signal(signed(config.peephole_bits), reset_less=True)
         cell_1 = Signal(signed(config.cell_bits), reset_less=True)
         peephole_product_2 = Signal(signed(config.peephole_bits + config.cell_bits),
@@ -85,7 +85,7 @@ class ElementwiseChannel(wiring.Component):
         sum_3 = Signal(signed(1 + max(len(biased_2), len(peephole_product_2))), reset_less=True)
         m.d.sync += [
             peephole_1.eq(Mux(self.lstm, self.peephole, 0)),
-            cell_1.eq(self.cell),
+            cell_1.eq(self.cell_in),
             peephole_product_2.eq(peephole_1 * cell_1),
             biased_1.eq(self.acc + self.bias),
             biased_2.eq(biased_1),

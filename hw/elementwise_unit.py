@@ -101,7 +101,7 @@ class ElementwiseUnit(wiring.Component):
                 unit.valid.eq(arrived.valid), unit.lstm.eq(arrived.lstm),
                 unit.gate.eq(arrived.gate), unit.shift.eq(arrived.shift),
                 unit.acc.eq(self.row[channel]), unit.bias.eq(param.bias),
-                unit.peephole.eq(param.peephole), unit.cell.eq(state),
+                unit.peephole.eq(param.peephole), unit.cell_in.eq(state),
                 unit.active.eq(arrived.active[channel]),
                 self.cell["values"][channel].eq(unit.cell_out),
                 self.result["values"][channel].eq(unit.result),

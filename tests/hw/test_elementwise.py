@@ -47,7 +47,7 @@ class Stimulus:
                 "shift": self.rng.randrange(1 << SHIFT_BITS),
                 "acc": self.number(config.acc_bits), "bias": self.number(config.acc_bits),
                 "peephole": self.number(config.peephole_bits),
-                "cell": self.number(config.cell_bits), "active": self.rng.randrange(2), **fields}
+                "cell_in": self.number(config.cell_bits), "active": self.rng.randrange(2), **fields}
 
     def idle(self, cycles=1):
         for _ in range(cycles):
@@ -55,7 +55,7 @@ class Stimulus:
 
     def gate(self, sample):
         """Twin's gate of an LSTM sample."""
-        total = sample["acc"] + sample["bias"] + sample["peephole"] * sample["cell"]
+        total = sample["acc"] + sample["bias"] + sample["peephole"] * sample["cell_in"]
         x = self.twin.requantise(total, sample["shift"])
         return self.twin.activation("tanh" if sample["gate"] == G else "sigmoid", x)
 
@@ -80,11 +80,11 @@ class Stimulus:
                        "peephole": rng.randint(-weight, weight)} for _ in range(GATES)]
         else:
             fields = [{}] * GATES
-        samples = [self.sample(**{**given, "gate": gate, "cell": previous, **fields[gate]})
+        samples = [self.sample(**{**given, "gate": gate, "cell_in": previous, **fields[gate]})
                    for gate in (I, F, G)]
         i, f, g = map(self.gate, samples)
         new = self.twin.cell(f, previous, i, g)
-        samples.append(self.sample(**{**given, "gate": O, "cell": new, **fields[O]}))
+        samples.append(self.sample(**{**given, "gate": O, "cell_in": new, **fields[O]}))
         return samples, new, self.twin.hidden(self.gate(samples[O]), new)
 
     def lstm(self, count, skew, idle):
@@ -190,7 +190,7 @@ def test_inactive_sample_gives_zero(clocked, twin):
     hidden = reference.hidden(reference.activation("sigmoid", (1 << 15) - 1), limit)
     assert hidden > 32700
     limits = {"valid": 1, "lstm": 1, "shift": 0, "acc": signed_range(config.acc_bits)[1],
-              "bias": 0, "peephole": 0, "cell": limit}
+              "bias": 0, "peephole": 0, "cell_in": limit}
     for active in (0, 1):
         rows = [{**limits, "gate": gate, "active": active} for gate in (I, F, G, O)]
         rows += [{"valid": 0}] * (timing.CELL + 1)
