@@ -31,16 +31,21 @@ def load_network(path: Path, prefix: str | None = None,
 
     Raises EseError, naming the file, if it can't be read as data alone or holds no such stack.
     """
-    path = Path(path)
+    tensors = load_tensors(path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    network = network_from_tensors(tensors, prefix, gate_order, path.name)
+    return Network(network.layers, path.name, digest)
+
+
+def load_tensors(path: Path) -> dict[str, NDArray[Any]]:
+    """Every tensor of the state dict that holds the LSTM, by name. Raises EseError as
+    :func:`load_network`."""
     if not path.is_file():
         raise EseError(f"checkpoint: must be a file, got {str(path)!r}")
     if path.suffix not in SUFFIXES:
         raise EseError(f"checkpoint: must end in {', '.join(SUFFIXES)}, got {path.name!r}")
-    tensors = (_read_safetensors(path) if path.suffix == ".safetensors"
-               else _find_tensors(_read_torch(path), path.name))
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    network = network_from_tensors(tensors, prefix, gate_order, path.name)
-    return Network(network.layers, path.name, digest)
+    return (_read_safetensors(path) if path.suffix == ".safetensors"
+            else _find_tensors(_read_torch(path), path.name))
 
 
 def _read_torch(path: Path) -> Any:
