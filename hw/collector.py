@@ -1,6 +1,6 @@
 """Collector: brings the drained row of one lane to the element-wise unit (ESE's Assemble)."""
 
-from amaranth.hdl import Module, Signal, signed
+from amaranth.hdl import Module, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -44,7 +44,7 @@ class Collector(wiring.Component):
         return m
 
 
-def _any(values: list) -> object:
+def _any(values: list[Value]) -> Value:
     joined = values[0]
     for value in values[1:]:
         joined = joined | value

@@ -1,6 +1,6 @@
 """Performance counters."""
 
-from amaranth.hdl import Module, Signal, unsigned
+from amaranth.hdl import Module, Signal, Value, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -33,8 +33,9 @@ class Counters(wiring.Component):
 
     Members
     -------
-    clear: start over. running: count. frame: a frame's last column was issued. fired_product, fired_null: one
-    bit a lane. stall: ``broadcaster.stall_layout``. stall_output: see :func:`counter_layout`.
+    clear: start over. running: count. frame: a frame's last column was issued. fired_product,
+    fired_null: one bit a lane. stall: ``broadcaster.stall_layout``. stall_output: see
+    :func:`counter_layout`.
     values: :func:`counter_layout`; an event is visible 2 cycles after it happened.
     """
 
@@ -73,5 +74,6 @@ class Counters(wiring.Component):
         return m
 
 
-def _ones(bits: Signal) -> object:
+def _ones(bits: Value) -> Value:
+    """How many of the bits are set."""
     return sum(bits[1:], start=bits[0] + 0) if len(bits) > 1 else bits[0]

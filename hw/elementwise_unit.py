@@ -107,14 +107,18 @@ class ElementwiseUnit(wiring.Component):
                 self.result["values"][channel].eq(unit.result),
             ]
 
+        # Reset ends the rows under way: what they would write is not valid any more.
         is_cell = arrived.valid & arrived.lstm & (arrived.gate == GATES - 2)
         is_result = arrived.valid & (~arrived.lstm | (arrived.gate == GATES - 1))
         m.d.comb += [
-            self.cell.valid.eq(delay(m, is_cell, timing.CELL, "cell_valid")),
+            self.cell.valid.eq(
+                delay(m, is_cell, timing.CELL, "cell_valid", reset_less=False)),
             self.cell.address.eq(delay(m, arrived.cell, timing.CELL, "cell_address")),
-            self.result.valid.eq(delay(m, is_result, timing.RESULT, "result_valid")),
+            self.result.valid.eq(
+                delay(m, is_result, timing.RESULT, "result_valid", reset_less=False)),
             self.result.address.eq(delay(m, arrived.dest, timing.RESULT, "result_address")),
-            self.output.eq(delay(m, is_result & arrived.output, timing.RESULT, "output")),
+            self.output.eq(delay(m, is_result & arrived.output, timing.RESULT, "output",
+                                 reset_less=False)),
             self.last.eq(delay(m, arrived.last, timing.RESULT, "last")),
             cell_writer.en.eq(self.cell.valid), cell_writer.addr.eq(self.cell.address),
             cell_writer.data.eq(self.cell["values"]),

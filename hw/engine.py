@@ -106,7 +106,9 @@ class Engine(wiring.Component):
             broadcaster.header.eq(loader.header), frame_input.header.eq(loader.header),
         ]
 
-        # Frames in and out; the channels' masks of the frames under way, by parity.
+        # Frames in and out; the channels' masks of the frames under way, by parity. A frame's masks
+        # replace those of the frame two before with its first column, for which a bank must be
+        # drained: by then that frame's last tile is in the epilogue, which holds its own copy.
         wiring.connect(m, frame_input.frames, wiring.flipped(self.frame_in))
         wiring.connect(m, frame_output.frames, wiring.flipped(self.frame_out))
         opening = Signal(init=1)
@@ -122,12 +124,15 @@ class Engine(wiring.Component):
             sequencer.active_even.eq(active[0]), sequencer.start_even.eq(start[0]),
             sequencer.active_odd.eq(active[1]), sequencer.start_odd.eq(start[1]),
         ]
+        taken_parity = Signal()
+        taken_active, taken_start = Signal(config.channels), Signal(config.channels)
         for parity in range(2):
-            with m.If(broadcaster.frame_take & (broadcaster.frame_parity == parity)):
-                m.d.sync += [active[parity].eq(frame_input.active),
-                             start[parity].eq(broadcaster.frame_start)]
+            with m.If(broadcaster.issue & (taken_parity == parity)):
+                m.d.sync += [active[parity].eq(taken_active), start[parity].eq(taken_start)]
         with m.If(broadcaster.frame_take):
-            m.d.sync += opening.eq(0)
+            m.d.sync += [opening.eq(0), taken_parity.eq(broadcaster.frame_parity),
+                         taken_active.eq(frame_input.active),
+                         taken_start.eq(broadcaster.frame_start)]
         with m.If(stop):
             m.d.sync += opening.eq(1)
         with m.If(frame_input.error):

@@ -125,9 +125,8 @@ class EpilogueSequencer(wiring.Component):
         ]
         with m.If(advance):
             m.d.sync += gate.eq(gate + 1)
-            with m.If(~lstm | (gate == GATES - 1)):
-                with m.If(lead.left != 0):
-                    lead.advance(m, lstm)
+            with m.If((~lstm | (gate == GATES - 1)) & (lead.left != 0)):
+                lead.advance(m, lstm)
             with m.If(at_o):
                 with m.If(skew == 0):
                     trail.advance(m, lstm)

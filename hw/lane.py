@@ -34,7 +34,8 @@ class Lane(wiring.Component):
     the bank is drained: forget its rows and its done bit.
     drain_select, drain_row, drain_bank → drain: one cycle later, that row of every channel
     (acc_bits each), 0 for a row without entries or if not selected.
-    fired_product, fired_null: an entry with a weight, or a null or filler entry, fired in the last cycle.
+    fired_product, fired_null: an entry with a weight, or a null or filler entry, fired in the
+    last cycle.
 
     Latency: column at the head of the queue → its last entry's product readable:
     ``timing.MAC`` cycles after that entry fires. Throughput: one entry a cycle.
@@ -84,7 +85,8 @@ class Lane(wiring.Component):
                      flag_write.data.eq(self.tile_last), flag_read.addr.eq(pop_slot)]
         m.d.sync += [promised.eq(promised_next), self.full.eq(promised_next == depth),
                      held.eq(held + self.push - pop),
-                     self.fired_product.eq(fire & ~decoder.empty), self.fired_null.eq(fire & decoder.empty)]
+                     self.fired_product.eq(fire & ~decoder.empty),
+                     self.fired_null.eq(fire & decoder.empty)]
         with m.If(self.push):
             m.d.sync += push_slot.eq(Mux(push_slot == depth - 1, 0, push_slot + 1))
         with m.If(pop):

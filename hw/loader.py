@@ -1,6 +1,6 @@
 """Load port: spreads an image's words over the engine's memories."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -57,7 +57,7 @@ class Loader(wiring.Component):
         m.d.comb += self.beats.ready.eq(self.enable)
         m.d.sync += [valid.eq(self.beats.valid & self.beats.ready), beat.eq(self.beats.payload)]
 
-        def chosen(section: Section) -> object:
+        def chosen(section: Section) -> Value:
             return valid & (beat.section == section)
 
         with m.If(chosen(Section.HEADER)):

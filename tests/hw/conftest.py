@@ -4,6 +4,7 @@ The twins are plain Python integers written from the contract's formulas, indepe
 golden model.
 """
 
+import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -118,3 +119,43 @@ def clocked(simulate: Callable[..., None]) -> Callable[[Any, Rows, Sequence[str]
         return seen
 
     return run
+
+
+class Streams:
+    """Both ends of a stream, with idle cycles and back-pressure."""
+
+    @staticmethod
+    async def send(ctx: Any, port: Any, payloads: Sequence[Any], rng: random.Random,
+                   idle: float = 0.0) -> None:
+        """Send ``payloads``, each after a run of idle cycles of that probability."""
+        for payload in payloads:
+            while rng.random() < idle:
+                await ctx.tick()
+            ctx.set(port.payload, payload)
+            ctx.set(port.valid, 1)
+            await ctx.tick().until(port.ready)
+            ctx.set(port.valid, 0)
+
+    @staticmethod
+    async def take(ctx: Any, port: Any, count: int, rng: random.Random,
+                   pause: float = 0.0) -> list[Any]:
+        """Take ``count`` payloads; check that each one offered stays until it is taken."""
+        taken: list[Any] = []
+        offered = None
+        while len(taken) < count:
+            ready = rng.random() >= pause
+            ctx.set(port.ready, ready)
+            _, _, valid, payload = await ctx.tick().sample(port.valid, port.payload)
+            if offered is not None:
+                assert valid and payload == offered[0], "a payload offered stays until taken"
+            offered = (payload,) if valid and not ready else None
+            if valid and ready:
+                taken.append(payload)
+        ctx.set(port.ready, 0)
+        return taken
+
+
+@pytest.fixture
+def streams() -> type[Streams]:
+    """``streams.send`` and ``streams.take``."""
+    return Streams
