@@ -7,7 +7,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
 from ese_lstm.contract.errors import EseError
 from ese_lstm.demo import fetch
 
