@@ -17,7 +17,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge
 from numpy.typing import NDArray
 
-from .verilator import JOB_VARIABLE, PROGRESS_VARIABLE, RESULT_VARIABLE
+from .verilator import JOB_VARIABLE, PROGRESS_VARIABLE, RESULT_VARIABLE, save_arrays
 
 CLOCK_PERIOD_NS = 10
 
@@ -199,8 +199,7 @@ def job() -> dict[str, NDArray[Any]]:
 
 def finish(result: Mapping[str, Any]) -> None:
     """Hand arrays or numbers back to the caller of :func:`verilator.run`."""
-    np.savez(os.environ[RESULT_VARIABLE], **{key: np.asarray(value)
-                                             for key, value in result.items()})
+    save_arrays(Path(os.environ[RESULT_VARIABLE]), result)
 
 
 def report(fraction: float) -> None:

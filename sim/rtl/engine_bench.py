@@ -7,7 +7,7 @@ import cocotb
 import numpy as np
 
 from .bench import PATTERNS, Bench, StreamSink, StreamSource, finish, generator, job, report
-from .lockstep import from_bytes, to_bytes
+from .words import from_bytes, to_bytes
 
 QUIET_CYCLES = 64
 """Cycles after the last frame in which nothing may come out any more."""

@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
-from numpy.typing import NDArray
 
 from ...hw import emit
 from .verilator import build, run
+from .words import from_bytes, to_bytes
 
 BENCH = "ese_lstm.sim.rtl.lockstep_bench"
 Trace = dict[str, list[int]]
@@ -58,15 +57,3 @@ def _length(stimulus: Mapping[str, Sequence[int]]) -> int:
     if len(lengths) != 1:
         raise ValueError(f"stimulus: every input must have as many cycles, got {sorted(lengths)}")
     return lengths.pop()
-
-
-def to_bytes(values: Sequence[int], bits: int) -> NDArray[np.uint8]:
-    """Words of ``bits`` bits as rows of bytes, least significant first."""
-    size = -(-bits // 8)
-    data = b"".join(value.to_bytes(size, "little") for value in values)
-    return np.frombuffer(data, np.uint8).reshape(len(values), size)
-
-
-def from_bytes(table: NDArray[np.uint8]) -> list[int]:
-    """Inverse of :func:`to_bytes`."""
-    return [int.from_bytes(row.tobytes(), "little") for row in table]

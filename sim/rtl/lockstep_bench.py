@@ -5,7 +5,7 @@ from typing import Any
 import cocotb
 
 from .bench import Bench, finish, job
-from .lockstep import from_bytes, to_bytes
+from .words import from_bytes, to_bytes
 
 
 @cocotb.test()

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -126,7 +126,7 @@ def run(simulator: Simulator, module: str, job: Mapping[str, Any], *,
         files = {variable: folder / file for variable, file in (
             (JOB_VARIABLE, "job.npz"), (RESULT_VARIABLE, "result.npz"),
             (PROGRESS_VARIABLE, "progress"))}
-        np.savez(files[JOB_VARIABLE], **{key: np.asarray(value) for key, value in job.items()})
+        save_arrays(files[JOB_VARIABLE], job)
         runner = _Verilator()
         if progress:
             runner.tick = lambda: _report(files[PROGRESS_VARIABLE], stage, progress)
@@ -164,6 +164,12 @@ def run(simulator: Simulator, module: str, job: Mapping[str, Any], *,
     return result
 
 
+def save_arrays(path: Path, values: Mapping[str, Any]) -> None:
+    """Write arrays or numbers as a ``.npz``."""
+    arrays: dict[str, Any] = {key: np.asarray(value) for key, value in values.items()}
+    np.savez(path, **arrays)
+
+
 def _build(verilog: str, top: str, directory: Path, waves: bool,
            progress: Progress | None) -> None:
     with tempfile.TemporaryDirectory(prefix=f"{directory.name}.", dir=directory.parent) as name:
@@ -175,8 +181,9 @@ def _build(verilog: str, top: str, directory: Path, waves: bool,
             runner.tick = lambda: _count_objects(work, progress)
         log = work / "log"
         try:
-            runner.build(sources=[source], hdl_toplevel=top, build_dir=work, timescale=("1ns", "1ns"),
-                         build_args=list(BUILD_ARGS), waves=waves, log_file=log)
+            runner.build(sources=[source], hdl_toplevel=top, build_dir=work,
+                         timescale=("1ns", "1ns"), build_args=list(BUILD_ARGS), waves=waves,
+                         log_file=log)
         except RuntimeError as error:
             raise SimulationError(f"Verilator build of {top}: {error}\n{_tail(log)}") from None
         except ValueError as error:
@@ -226,10 +233,8 @@ def _count_objects(work: Path, progress: Progress) -> None:
 
 
 def _report(path: Path, stage: str, progress: Progress) -> None:
-    try:
+    with suppress(OSError, ValueError):  # not begun, or being written
         progress(stage, float(path.read_text() or 0))
-    except (OSError, ValueError):
-        pass  # not begun, or being written
 
 
 def _tail(log: Path, lines: int = 40) -> str:

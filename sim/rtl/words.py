@@ -1,5 +1,7 @@
 """Wide hardware words as Python integers, packed and unpacked many at a time."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,7 +9,7 @@ from ...contract.image import Image
 from ...contract.layout import Section, load_layout
 
 
-def pack_words(values: NDArray[np.integer], bits: int) -> list[int]:
+def pack_words(values: NDArray[np.integer] | NDArray[np.bool_], bits: int) -> list[int]:
     """Words from fields of equal width, least significant first; values (n, fields) → n words.
 
     Values are taken modulo 2**bits, so signed and unsigned fields pack alike.
@@ -35,6 +37,18 @@ def unpack_words(words: list[int], fields: int, bits: int, *,
     return table.reshape(len(words), fields, bits).astype(np.int64) @ weights
 
 
+def to_bytes(values: Sequence[int], bits: int) -> NDArray[np.uint8]:
+    """Words of ``bits`` bits as rows of bytes, least significant first."""
+    size = -(-bits // 8)
+    data = b"".join(value.to_bytes(size, "little") for value in values)
+    return np.frombuffer(data, np.uint8).reshape(len(values), size)
+
+
+def from_bytes(table: NDArray[np.uint8]) -> list[int]:
+    """Inverse of :func:`to_bytes`."""
+    return [int.from_bytes(row.tobytes(), "little") for row in table]
+
+
 def load_beats(image: Image) -> list[int]:
     """Every beat of the load port that writes ``image`` into an engine, in loading order.
 
@@ -46,9 +60,9 @@ def load_beats(image: Image) -> list[int]:
     lane = layout.offset("lane")
     section = layout.offset("section")
     beats = []
-    for name, number in (("header", Section.HEADER), ("segments", Section.SEGMENT),
+    for name, target in (("header", Section.HEADER), ("segments", Section.SEGMENT),
                          ("epilogues", Section.EPILOGUE), ("params", Section.PARAM)):
-        beats += [word | position << address | number << section
+        beats += [word | position << address | target << section
                   for position, word in enumerate(image.words(name))]
     lengths = [int(length) for length in image.sections["lane_lengths"]]
     beats += [(length - 1) | position << lane | Section.LANE_LAST << section

@@ -1,0 +1,67 @@
+# Every target sets up what it needs in $(VENV); `make help` lists them.
+
+PYTHON ?= python3
+VENV ?= .venv
+CONFIG ?= xcku060-32x32
+OUT ?= build/verilog
+PYTEST_FLAGS ?= -n 2 --dist worksteal
+
+BIN := $(VENV)/bin
+PACKAGES := $(filter-out package,$(patsubst %/__init__.py,%,$(wildcard */__init__.py)))
+TYPES := build/types
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test sim verilog lint types clean distclean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+demo: $(VENV)/.ready-demo  ## real checkpoint and speech to simulated Verilog, in build/demo
+	$(BIN)/python -m ese_lstm.demo
+
+test: lint types $(VENV)/.ready-dev  ## lint, types, all tests and every cocotb bench
+	$(BIN)/pytest $(PYTEST_FLAGS)
+
+sim: $(VENV)/.ready-dev  ## every cocotb bench on the exported Verilog in Verilator
+	$(BIN)/pytest $(PYTEST_FLAGS) tests/sim/rtl
+
+verilog: $(VENV)/.ready-base  ## Verilog of CONFIG (a preset or a JSON file) in OUT, without torch
+	$(BIN)/ese verilog --config $(CONFIG) -o $(OUT)
+
+lint: $(VENV)/.ready-dev  ## ruff
+	$(BIN)/ruff check .
+
+# mypy does not see setuptools' package-dir map: give it the same tree as links.
+types: $(VENV)/.ready-dev  ## mypy
+	@rm -rf $(TYPES) && mkdir -p $(TYPES)/ese_lstm
+	@ln -s $(addprefix $(CURDIR)/,package/__init__.py $(PACKAGES)) $(TYPES)/ese_lstm
+	cd $(TYPES) && $(abspath $(BIN))/mypy --config-file $(CURDIR)/pyproject.toml \
+		--cache-dir $(CURDIR)/.mypy_cache -p ese_lstm
+
+clean:  ## what the targets above wrote
+	rm -rf build .pytest_cache .ruff_cache .mypy_cache .hypothesis
+
+distclean: clean  ## and the virtual environment
+	rm -rf $(VENV)
+
+# Set-up: one stamp a set of extras, renewed when pyproject.toml changes.
+
+$(VENV)/bin/python:
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "make: $(PYTHON) must be installed (Python 3.11 or newer)." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "make: Python must be 3.11 or newer; choose one with PYTHON=python3.x." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "make: Python's venv module must be installed (Debian: apt install python3-venv)." >&2; \
+	  exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+EXTRAS_base :=
+EXTRAS_demo := [compress,sim,demo]
+EXTRAS_dev := [compress,sim,demo,dev]
+
+$(VENV)/.ready-%: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.$(EXTRAS_$*)'
+	@touch $@
