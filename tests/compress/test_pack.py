@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from ese_lstm.compress.compile import compile_network
 from ese_lstm.compress.network import Layer, Network
-from ese_lstm.compress.pack import pack_image, pack_streams
+from ese_lstm.compress.pack import Provenance, pack_image, pack_streams
 from ese_lstm.compress.synthetic import LayerShape, random_network
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
+from ese_lstm.contract.image import section_layouts
 from ese_lstm.contract.program import TileWeights
 
 SHAPES = [LayerShape(13, projection=23, peepholes=True), LayerShape(9)]
@@ -103,7 +104,8 @@ def one_column(rows, count, mode, lanes=1):
                        np.arange(1, len(rows) + 1))
     streams = pack_streams(program, (empty, tile), config)
     first = sum(s.length for s in program.segments[:2])
-    return [(word & 0xFFF, word >> 12 & (1 << config.index_bits) - 1, word >> 12 + config.index_bits)
+    mask = (1 << config.index_bits) - 1
+    return [(word & 0xFFF, word >> 12 & mask, word >> 12 + config.index_bits)
             for word in streams.entries[first:].tolist()]
 
 
@@ -166,8 +168,7 @@ def test_program_words_round_trip():
     network = integers(random_network(np.random.default_rng(0), 3, SHAPES))
     config = config.replace(stream_depth=4096)
     compiled = compile_network(network, config, [(3, 4), (5, 0)])
-    image = pack_image(compiled, config, (), (), provenance())
-    from ese_lstm.contract.image import section_layouts
+    image = pack_image(compiled, config, (), (), Provenance("a.pt"))
     layouts = section_layouts(config)
     checked = 0
     for section, items in (("segments", compiled.program.segments),
@@ -184,8 +185,3 @@ def test_program_words_round_trip():
     assert layouts["header"].unpack(image.words("header")[0]) == {
         "input_even": 0, "input_odd": 3, "input_width": 3, "results": 13 + 23 + 9}
     assert checked > 10 and len(params) == 4 * 13 + 23 + 4 * 9
-
-
-def provenance():
-    from ese_lstm.compress.pack import Provenance
-    return Provenance("a.pt", "00", "ese compress a.pt")

@@ -110,9 +110,9 @@ def test_keep_one_of_a_column_of_zeros_stays_empty():
 
 def test_keep_one_needs_room(seed):
     network = random_network(np.random.default_rng(seed), 30, [LayerShape(12)])
-    with pytest.raises(EseError, match=r"^density: must leave room for one weight in every \(lane, "
-                                       r"column\) of layer 0 W_ix, .*but 0.01 keeps only 1 of the 120 "
-                                       r"weights of a sub-matrix$"):
+    with pytest.raises(EseError, match=(
+            r"^density: must leave room for one weight in every \(lane, column\) of layer 0 W_ix, "
+            r".*but 0.01 keeps only 1 of the 120 weights of a sub-matrix$")):
         prune_network(network, CONFIG, 0.01, keep_one=True)
 
 
