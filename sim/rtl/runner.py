@@ -14,8 +14,9 @@ from ...contract.layout import epilogue_layout, header_layout, segment_layout
 from ...hw.counters import COUNTERS
 from ...hw.export import TOP, engine_verilog
 from ...hw.layouts import frame_in_layout, frame_out_layout
+from .load import load_beats
 from .verilator import Progress, build, run
-from .words import from_bytes, load_beats, pack_words, to_bytes, unpack_words
+from .words import from_bytes, pack_words, to_bytes, unpack_words
 
 BENCH = "ese_lstm.sim.rtl.engine_bench"
 Ints = NDArray[np.int64]

@@ -16,7 +16,7 @@ from ese_lstm.hw.engine import Engine
 from ese_lstm.sim.golden.cycles import simulate_model
 from ese_lstm.sim.golden.decode import decode_image
 from ese_lstm.sim.golden.model import GoldenModel
-from ese_lstm.sim.rtl.words import load_beats
+from ese_lstm.sim.rtl.load import load_beats
 
 TINY = PRESETS["tiny"]
 LIMIT = 200_000
