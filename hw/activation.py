@@ -112,4 +112,5 @@ class ActivationUnit(wiring.Component):
             number = FUNCTIONS.index(function)
             words += [{"base": base, "slope": slope} for base, slope
                       in zip(table.base[number], table.slope[number], strict=True)]
-        return Memory(shape=word, depth=1 << bits_for(len(words)), init=words)
+        return Memory(shape=word, depth=1 << bits_for(len(words)), init=words,
+                      attrs={"ram_style": "block"})
