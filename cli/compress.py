@@ -39,7 +39,7 @@ from .show import compress_tables, console
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE.json",
               help="Write all figures as JSON as well.")
 @click.pass_context
-def compress(ctx: click.Context, checkpoint: Path, density: float, config: str,
+def compress(ctx: click.Context, /, checkpoint: Path, density: float, config: str,
              sets: tuple[str, ...], balance: Any, keep_one: bool, frames: tuple[Path, ...],
              input_scaling: Any, gate_order: str, prefix: str | None, output: Path,
              report: Path | None, **knobs: Any) -> None:
@@ -65,10 +65,11 @@ def compress(ctx: click.Context, checkpoint: Path, density: float, config: str,
         status.update("Pruning, calibrating, quantising, packing")
         options = CompressOptions(balance, keep_one, input_scaling, _command_line(ctx))
         image, result = compress_network(network, engine, density, streams, options)
-        write_image(output, image)
-        if report is not None:
-            text = result.to_json()
-            write_atomically(report, lambda temporary: temporary.write_text(text))
+        if report is None:
+            write_image(output, image)
+        else:  # both or neither
+            write_atomically(report, lambda temporary: (temporary.write_text(result.to_json()),
+                                                        write_image(output, image)))
     compress_tables(output, image, result)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -14,14 +14,17 @@ from ..contract.image import Image, read_image, write_atomically
 from .frames import load_streams
 from .show import console, simulate_table
 
+if TYPE_CHECKING:
+    from ..sim.golden.model import FrameResult
+
 
 @click.command(context_settings={"show_default": True})
 @click.argument("image", type=click.Path(path_type=Path))
 @click.argument("frames", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--backend", type=click.Choice(["golden", "rtl"]), default="golden",
               help="golden: integers in numpy, seconds. rtl: the exported Verilog in Verilator "
-                   "under cocotb, built first (minutes for 32 × 32), every value compared with "
-                   "golden.")
+                   "under cocotb, built first (minutes for 32 × 32); every cell state, hidden "
+                   "value and output is compared with golden.")
 @click.option("--channels", type=int,
               help="Simulate an engine with this many channels instead of the image's; an image "
                    "doesn't depend on them.")
@@ -39,31 +42,36 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
     ese simulate my.ese speech.npy --backend golden -o out.npy
     ese simulate my.ese a.npy b.npy --channels 2 --backend rtl
 
-    Exit code 1 if the Verilog's outputs differ from the golden model's.
+    Exit code 1 if the Verilog differs from the golden model in any value.
     """
     loaded = _with_channels(read_image(image), channels)
     values, active, saturated = _inputs(loaded, load_streams(frames))
     start = np.zeros_like(active)
     start[0] = True
+    streams = int(active[0].sum())
+    figures: dict[str, Any] = {"backend": backend, "frames": len(values), "streams": streams,
+                               "saturated_input": saturated}
     with console.status("Running the golden model") as status:
-        from ..sim.golden.decode import decode_image
-        from ..sim.golden.model import GoldenModel
-
-        expected = GoldenModel(decode_image(loaded)).run(values, active, start)
-        figures: dict[str, Any] = {
-            "backend": backend, "frames": len(values), "streams": int(active[0].sum()),
-            "saturated_input": saturated,
-            **{f"saturated_{name}": count for name, count in vars(expected.saturations).items()}}
-        outputs = expected.outputs
+        golden = _golden(loaded, values, active, start)
+        outputs = np.stack([frame.outputs for frame in golden])
+        for name in vars(golden[0].saturations):
+            figures[f"saturated_{name}"] = sum(getattr(frame.saturations, name)
+                                               for frame in golden)
         if backend == "rtl":
-            status.update("Building and running the Verilog")
-            from ..sim.rtl import run_image
+            from ..sim.rtl.runner import compare, run_image
 
-            result = run_image(loaded, values, active, start)
-            outputs = np.asarray(getattr(result, "outputs", result))
-            figures |= _compared(outputs, expected.outputs)
+            result = run_image(loaded, values, active, start, progress=lambda stage, done:
+                               status.update(f"{stage} {100 * done:.0f} %"))
+            comparison = compare(result, golden)
+            outputs = result.outputs
+            figures |= {
+                "cycles_per_frame": round(result.cycles_per_frame),
+                "multiplier_utilisation": f"{100 * result.utilisation:.1f} %",
+                "values_compared": comparison.values_compared,
+                "mismatches": sum(comparison.mismatches.values()),
+                "first_mismatch": comparison.first or "none"}
     if output is not None:
-        real = real_outputs(outputs[:, :, :figures["streams"]], loaded.manifest)
+        real = real_outputs(outputs[:, :, :streams], loaded.manifest)
         write_atomically(output, lambda temporary: _save(temporary, real))
     simulate_table(figures)
     if figures.get("mismatches"):
@@ -96,12 +104,14 @@ def _inputs(image: Image, streams: Sequence[NDArray[np.float64]]
     return values, active, saturated
 
 
-def _compared(outputs: NDArray[Any], expected: NDArray[Any]) -> dict[str, int]:
-    if outputs.shape != expected.shape or not expected.size:
-        raise RuntimeError(f"the simulation gave outputs of shape {outputs.shape} where "
-                           f"{expected.shape} were expected")
-    return {"values_compared": int(expected.size),
-            "mismatches": int(np.count_nonzero(outputs != expected))}
+def _golden(image: Image, values: NDArray[np.int64], active: NDArray[np.bool_],
+            start: NDArray[np.bool_]) -> list["FrameResult"]:
+    from ..sim.golden.decode import decode_image
+    from ..sim.golden.model import GoldenModel
+
+    model = GoldenModel(decode_image(image))
+    return [model.step(frame, active[number], start[number])
+            for number, frame in enumerate(values)]
 
 
 def _save(path: Path, values: NDArray[np.float64]) -> None:

@@ -17,16 +17,18 @@ def verilog(config: str, sets: tuple[str, ...], output: Path, **knobs: Any) -> N
     """Write the Verilog of an engine, and a JSON file that describes its ports.
 
     An engine is the same for every model that fits it: models are loaded as images. Needs
-    neither PyTorch nor a checkpoint.
+    neither PyTorch nor a checkpoint. Prints the paths written; a file whose content stays the
+    same is left alone.
 
     \b
     ese verilog --config xcku060-32x32 -o build/
     ese verilog --lanes 8 --channels 4 --set clock_mhz=125.0 -o build/
     """
     engine = chosen_config(config, sets, **{name: knobs[name] for name in KNOBS})
-    with console.status(f"Elaborating {engine.lanes} lanes × {engine.channels} channels"):
+    with console.status("Elaborating") as status:
         from ..hw.export import export_verilog
 
-        written = export_verilog(engine, output)
-    for path in written if isinstance(written, list | tuple) else ():
-        click.echo(path)
+        files = export_verilog(engine, output, progress=lambda stage, done:
+                               status.update(f"{stage} {100 * done:.0f} %"))
+    click.echo(files.verilog)
+    click.echo(files.description)

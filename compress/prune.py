@@ -119,7 +119,7 @@ def _protect_empty(matrices: Sequence[NDArray[Any]], masks: Sequence[NDArray[np.
             budget = kept_count(len(group) * matrices[0].shape[1], density)
             room = [int(guard[group].sum()) < budget for guard in protected]
             open_values = np.where(np.array(room)[:, None], values[:, :, column], 0)
-            matrix, row = np.unravel_index(int(open_values.argmax()), open_values.shape)
+            matrix, row = divmod(int(open_values.argmax()), len(rows))
             if not open_values[matrix, row]:
                 raise EseError(f"density: must leave room for one weight in every (lane, column) "
                                f"of {name} with keep_one, but {density} keeps only {budget} of "

@@ -1,11 +1,9 @@
 """The command line: what it writes, what it says, exit codes, nothing left after an error."""
 
-import importlib
 import json
 import os
 import subprocess
 import sys
-import types
 
 import numpy as np
 import pytest
@@ -16,6 +14,7 @@ from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.image import read_image
 from ese_lstm.sim.golden.decode import decode_image
 from ese_lstm.sim.golden.model import GoldenModel
+from ese_lstm.sim.rtl import runner
 
 TINY = ["--config", "tiny", "--set", "stream_depth=2048"]
 
@@ -126,53 +125,61 @@ def test_streams_of_several_files_run_apart(image):
     assert compared == 6 * 19
 
 
-def fake_rtl(monkeypatch, change):
-    """A simulation that answers with the golden model's outputs, changed."""
+def fake_rtl(monkeypatch, change=lambda values: None):
+    """A simulation that answers with the golden model's frames, each changed in place."""
     seen = {}
 
-    def run_image(loaded, frames, active, start):
+    def run_image(loaded, frames, active, start, progress):
+        progress("simulate", 0.5)
         seen.update(frames=frames, active=active, start=start)
-        outputs = GoldenModel(decode_image(loaded)).run(frames, active, start).outputs
-        return types.SimpleNamespace(outputs=change(outputs))
-    monkeypatch.setattr(importlib.import_module("ese_lstm.sim.rtl"), "run_image", run_image,
-                        raising=False)
+        model = GoldenModel(decode_image(loaded))
+        answers = []
+        for number, frame in enumerate(frames):
+            step = model.step(frame, active[number], start[number])
+            outputs = step.outputs.copy()
+            change(outputs) if number == 8 else None
+            answers.append(runner.RtlFrame(
+                outputs, runner.RtlTrace(step.trace_cell.addresses, step.trace_cell.values),
+                runner.RtlTrace(step.trace_result.addresses, step.trace_result.values),
+                {"cycles": 100 * number, "products": 150 * number}))
+        return runner.RtlResult(loaded.config, tuple(answers), 900, 10)
+    monkeypatch.setattr(runner, "run_image", run_image)
     return seen
 
 
+def figure(text, name):
+    """The value beside a name in a table."""
+    (line,) = [line for line in text.splitlines() if f" {name} " in line]
+    return line.split("│")[2].strip()
+
+
 def test_simulate_rtl_compares_every_value(image, monkeypatch):
-    seen = fake_rtl(monkeypatch, lambda outputs: outputs)
+    """9 frames, 2 channels, 12 cell states, 12 hidden values, 6 outputs."""
+    seen = fake_rtl(monkeypatch)
     text = ese("simulate", image, "a.npy", "b.npy", "--backend", "rtl").stdout
-    assert f"{9 * 6 * 2}" in text and "mismatches" in text
-    assert seen["frames"].shape == (9, 5, 2) and seen["active"][:, 1].tolist() == [True] * 4 + \
-        [False] * 5
+    assert figure(text, "values compared") == "540" and figure(text, "mismatches") == "0"
+    assert figure(text, "cycles per frame") == "100"
+    assert figure(text, "multiplier utilisation") == "75.0 %"
+    assert seen["frames"].shape == (9, 5, 2)
+    assert seen["active"][:, 1].tolist() == [True] * 4 + [False] * 5
     assert seen["start"][0].all() and not seen["start"][1:].any()
 
 
 def test_simulate_rtl_mismatch_is_exit_code_1(image, monkeypatch):
     def flip(outputs):
-        outputs = outputs.copy()
-        outputs[8, 5, 0] ^= 1
-        return outputs
+        outputs[5, 0] ^= 1
     fake_rtl(monkeypatch, flip)
     text = ese("simulate", image, "a.npy", "--backend", "rtl", code=1).stdout
-    assert [line.split("│")[2].strip() for line in text.splitlines() if "mismatches" in line] == [
-        "1"]
+    assert figure(text, "mismatches") == "1"
+    assert "frame=8, kind='output', address=5, channel=0" in figure(text, "first mismatch")
 
 
-def test_simulate_rtl_of_another_shape_is_a_fault(image, monkeypatch):
-    fake_rtl(monkeypatch, lambda outputs: outputs[:0])
-    result = CliRunner().invoke(main, ["simulate", str(image), "a.npy", "--backend", "rtl"])
-    assert result.exit_code == 1 and isinstance(result.exception, RuntimeError)
-
-
-def test_verilog_calls_the_exporter(folder, monkeypatch):
-    calls = []
-    module = types.ModuleType("ese_lstm.hw.export")
-    module.export_verilog = lambda config, directory: calls.append((config, directory))
-    monkeypatch.setitem(sys.modules, "ese_lstm.hw.export", module)
-    ese("verilog", "--config", "tiny", "--lanes", "4", "-o", "build")
-    ((config, directory),) = calls
-    assert config == PRESETS["tiny"].replace(lanes=4) and directory.name == "build"
+def test_verilog(folder):
+    lines = ese("verilog", "--config", "tiny", "--channels", "1", "-o", "build").stdout.split()
+    assert lines == ["build/ese_engine.v", "build/ese_engine.json"]
+    assert "module ese_engine" in (folder / lines[0]).read_text()
+    described = json.loads((folder / lines[1]).read_text())
+    assert described["configuration"] == PRESETS["tiny"].replace(channels=1).model_dump()
 
 
 SMALL = ["compress", "my.pt", "-o", "out.ese"]
@@ -200,6 +207,9 @@ SMALL = ["compress", "my.pt", "-o", "out.ese"]
     (["compress", "no.pt", *TINY, "-o", "out.ese"], "checkpoint: must be a file, got 'no.pt'"),
     (["compress", "bomb.pt", *TINY, "-o", "out.ese"], "bomb.pt must hold only tensors"),
     (["compress", "my.pt", *TINY, "-o", "my.pt/out.ese"], "output: my.pt/out.ese must be writable"),
+    ([*SMALL, *TINY, "--report", "my.pt/a.json"], "output: my.pt/a.json must be writable"),
+    (["compress", "my.pt", *TINY, "-o", "my.pt/out.ese", "--report", "r.json"],
+     "output: my.pt/out.ese must be writable"),
     (["info", "nothing"], "info: must be an image file, a JSON configuration or one of tiny,"),
     (["info", "a.npy"], "image: a.npy must be a complete safetensors file"),
     (["info", "no.json"], "config: must be a preset"),
