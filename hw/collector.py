@@ -6,12 +6,12 @@ from amaranth.lib.wiring import In, Out
 
 from ..contract.config import EngineConfig
 
-GROUP = 8
-"""Lanes joined in the first of the two levels."""
+GROUP = 3
+"""Lanes joined in the first of the two levels: with two banks each they fill one LUT6 a bit."""
 
 
 class Collector(wiring.Component):
-    """Bitwise OR of all lanes' drained rows; every lane but the selected one gives 0.
+    """Bitwise OR of all lanes' drained rows; all banks but the selected lane's one give 0.
 
     Parameters
     ----------
@@ -19,7 +19,8 @@ class Collector(wiring.Component):
 
     Members
     -------
-    lane_0 … lane_{N−1}: drained row of each lane (acc_bits a channel). row: the selected one.
+    lane_0_bank_0, lane_0_bank_1 … lane_{N−1}_bank_1: what each lane drains from each bank
+    (acc_bits a channel). row: the selected one.
 
     Latency: 2 cycles. Throughput: one row a cycle.
     """
@@ -27,18 +28,21 @@ class Collector(wiring.Component):
     def __init__(self, *, config: EngineConfig) -> None:
         self.config = config
         row = data.ArrayLayout(signed(config.acc_bits), config.channels)
-        super().__init__({f"lane_{lane}": In(row) for lane in range(config.lanes)}
+        super().__init__({f"lane_{lane}_bank_{bank}": In(row)
+                          for lane in range(config.lanes) for bank in range(2)}
                          | {"row": Out(row)})
 
     latency = 2
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        lanes = [getattr(self, f"lane_{lane}").as_value() for lane in range(self.config.lanes)]
+        drained = [getattr(self, f"lane_{lane}_bank_{bank}").as_value()
+                   for lane in range(self.config.lanes) for bank in range(2)]
         groups = []
-        for first in range(0, len(lanes), GROUP):
-            group = Signal(len(lanes[0]), name=f"group_{first // GROUP}", reset_less=True)
-            m.d.sync += group.eq(_any(lanes[first:first + GROUP]))
+        for first in range(0, len(drained), 2 * GROUP):
+            group = Signal(len(drained[0]), name=f"group_{first // (2 * GROUP)}",
+                           reset_less=True)
+            m.d.sync += group.eq(_any(drained[first:first + 2 * GROUP]))
             groups.append(group)
         m.d.sync += self.row.as_value().eq(_any(groups))
         return m

@@ -169,9 +169,11 @@ class Engine(wiring.Component):
                 lane.write_last.eq(loader.lane_last[number]),
                 lane.address.eq(loader.lane_address), lane.data.eq(loader.lane_data),
                 lane.bank_clear.eq(sequencer.bank_clear),
-                lane.drain_select.eq(sequencer.select[number]),
-                lane.drain_row.eq(sequencer.row), lane.drain_bank.eq(sequencer.bank),
-                getattr(collector, f"lane_{number}").eq(lane.drain),
+                lane.drain_select.eq(Cat(sequencer.select_0[number],
+                                         sequencer.select_1[number])),
+                lane.drain_row.eq(sequencer.row),
+                getattr(collector, f"lane_{number}_bank_0").eq(lane.drain_0),
+                getattr(collector, f"lane_{number}_bank_1").eq(lane.drain_1),
             ]
 
         # Element-wise unit.

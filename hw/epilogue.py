@@ -46,7 +46,8 @@ class EpilogueSequencer(wiring.Component):
     its last row was issued in the last cycle.
     active_even, start_even, active_odd, start_odd: channels of the frame of that parity.
     room: the frame output takes one more result. output_issued: one is on its way.
-    select (one bit a lane), row, bank: row to drain, registered, the cycle after its issue.
+    select_0, select_1 (one bit a lane), row: row to drain from either bank, registered, the
+    cycle after its issue.
     sample: :func:`sample_layout`, in the same cycle.
     stall_output: a cycle lost waiting for room.
 
@@ -63,7 +64,8 @@ class EpilogueSequencer(wiring.Component):
             "done": In(2), "bank_clear": Out(2),
             "active_even": mask, "start_even": mask, "active_odd": mask, "start_odd": mask,
             "room": In(1), "output_issued": Out(1),
-            "select": Out(config.lanes), "row": Out(config.row_bits), "bank": Out(1),
+            "select_0": Out(config.lanes), "select_1": Out(config.lanes),
+            "row": Out(config.row_bits),
             "sample": Out(sample_layout(config)), "stall_output": Out(1),
         })
 
@@ -144,7 +146,8 @@ class EpilogueSequencer(wiring.Component):
         here = {name: Mux(at_o, getattr(trail, name), getattr(lead, name))
                 for name in ("lane", "slot", "cell", "param")}
         m.d.sync += [
-            self.select.eq(Mux(issued, here["lane"], 0)), self.bank.eq(bank),
+            self.select_0.eq(Mux(issued & ~bank, here["lane"], 0)),
+            self.select_1.eq(Mux(issued & bank, here["lane"], 0)),
             self.row.eq(Mux(lstm, (here["slot"] << 2) | gate, here["slot"])),
             self.sample.valid.eq(issued), self.sample.lstm.eq(lstm), self.sample.gate.eq(gate),
             self.sample.shift.eq(shift), self.sample.cell.eq(here["cell"]),

@@ -32,8 +32,8 @@ class Lane(wiring.Component):
     write, write_last, address, data: see :class:`WeightStream`.
     done: one bit a bank, set when the tile in that bank is complete. bank_clear: one bit a bank,
     the bank is drained: forget its rows and its done bit.
-    drain_select, drain_row, drain_bank → drain: one cycle later, that row of every channel
-    (acc_bits each), 0 for a row without entries or if not selected.
+    drain_select (one bit a bank), drain_row → drain_0, drain_1: one cycle later, that row of
+    that bank for every channel (acc_bits each), 0 for a row without entries or if not selected.
     fired_product, fired_null: an entry with a weight, or a null or filler entry, fired in the
     last cycle.
 
@@ -50,8 +50,9 @@ class Lane(wiring.Component):
             "write": In(1), "write_last": In(1), "address": In(config.stream_address_bits),
             "data": In(max(config.entry_bits, config.stream_address_bits)),
             "done": Out(2), "bank_clear": In(2),
-            "drain_select": In(1), "drain_row": In(config.row_bits), "drain_bank": In(1),
-            "drain": Out(data.ArrayLayout(signed(config.acc_bits), config.channels)),
+            "drain_select": In(2), "drain_row": In(config.row_bits),
+            "drain_0": Out(data.ArrayLayout(signed(config.acc_bits), config.channels)),
+            "drain_1": Out(data.ArrayLayout(signed(config.acc_bits), config.channels)),
             "fired_product": Out(1), "fired_null": Out(1),
         })
 
@@ -119,8 +120,8 @@ class Lane(wiring.Component):
                 m.d.sync += self.done[b].eq(1)
 
         write = Cat(accumulate["valid"] & (accumulate["bank"] == b) for b in range(2))
-        drain_touched = Mux(self.drain_bank, touched[1].bit_select(self.drain_row, 1),
-                            touched[0].bit_select(self.drain_row, 1))
+        drain = Cat(self.drain_select[b] & touched[b].bit_select(self.drain_row, 1)
+                    for b in range(2))
         first = 0
         for number, channels in enumerate(group_sizes(config.channels)):
             group = MacGroup(config=config, channels=channels)
@@ -132,11 +133,11 @@ class Lane(wiring.Component):
                 group.bank.eq(accumulate["bank"]), group.fresh.eq(fresh),
                 group.read_row_0.eq(Mux(write[0], accumulate["row"], self.drain_row)),
                 group.read_row_1.eq(Mux(write[1], accumulate["row"], self.drain_row)),
-                group.drain_select.eq(self.drain_select & drain_touched),
-                group.drain_bank.eq(self.drain_bank),
+                group.drain_select.eq(drain),
             ]
             for channel in range(channels):
                 m.d.comb += [group.column[channel].eq(self.column[first + channel]),
-                             self.drain[first + channel].eq(group.drain[channel])]
+                             self.drain_0[first + channel].eq(group.drain_0[channel]),
+                             self.drain_1[first + channel].eq(group.drain_1[channel])]
             first += channels
         return m

@@ -42,8 +42,9 @@ class MacGroup(wiring.Component):
     entry fired in cycle t. ``fresh``: first product of the row in this tile.
     read_row_0, read_row_1: row addressed in each bank; the lane gives the accumulated row to the
     bank being accumulated and the drained row to the other.
-    drain_select, drain_bank → drain: one cycle later, the drained row (acc_bits a channel), or 0
-    if not selected.
+    drain_select (one bit a bank) → drain_0, drain_1: one cycle later, that bank's read row
+    (acc_bits a channel), or 0 if not selected. Two registers straight behind the banks cost no
+    logic, where one behind a multiplexer would cost as much as the adder.
 
     Latency: queue and multiplier 2 cycles, written at the end of the third. Throughput: one
     product a channel and cycle. Format: two's complement throughout, no rounding; the packer
@@ -61,8 +62,9 @@ class MacGroup(wiring.Component):
             "pop_slot": In(slot_bits), "weight": In(signed(config.weight_bits)),
             "row": In(config.row_bits), "write": In(2), "bank": In(1), "fresh": In(1),
             "read_row_0": In(config.row_bits), "read_row_1": In(config.row_bits),
-            "drain_select": In(1), "drain_bank": In(1),
-            "drain": Out(data.ArrayLayout(signed(config.acc_bits), channels)),
+            "drain_select": In(2),
+            "drain_0": Out(data.ArrayLayout(signed(config.acc_bits), channels)),
+            "drain_1": Out(data.ArrayLayout(signed(config.acc_bits), channels)),
         })
 
     latency = 2
@@ -99,9 +101,9 @@ class MacGroup(wiring.Component):
             m.d.comb += [reader.addr.eq(read_row), writer.addr.eq(self.row),
                          writer.en.eq(self.write[number]), writer.data.eq(totals)]
             read.append(reader.data)
+        for number, drain in enumerate((self.drain_0, self.drain_1)):
+            m.d.sync += drain.eq(Mux(self.drain_select[number], read[number].as_value(), 0))
         for channel, product in enumerate(products):
             held = Mux(self.bank, read[1][channel], read[0][channel])
             m.d.comb += totals[channel].eq(product + Mux(self.fresh, 0, held))
-            m.d.sync += self.drain[channel].eq(Mux(
-                self.drain_select, Mux(self.drain_bank, read[1][channel], read[0][channel]), 0))
         return m

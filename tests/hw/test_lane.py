@@ -110,18 +110,20 @@ def run_lane(config: EngineConfig, tiles: list[list[dict]], rounds: int, rng: ra
             await ctx.tick().until(lane.done[bank])
             rows = expected.pop(0)
             for row in rng.sample(range(config.acc_rows), config.acc_rows):
-                ctx.set(lane.drain_select, 1)
+                ctx.set(lane.drain_select, 1 << bank)
                 ctx.set(lane.drain_row, row)
-                ctx.set(lane.drain_bank, bank)
                 await ctx.tick()
                 ctx.set(lane.drain_select, 0)
-                got = ctx.get(lane.drain)
+                got, other = ctx.get((lane.drain_0, lane.drain_1)[bank]), ctx.get(
+                    (lane.drain_1, lane.drain_0)[bank])
+                assert not any(other), "only the selected bank drains"
                 for channel in range(config.channels):
                     want = (rows[row][channel] + half) % wrap - half
                     assert got[channel] == want, (bank, row, channel)
                     compared += 1
                 await ctx.tick()
-                assert not any(ctx.get(lane.drain)), "an unselected lane drains 0"
+                assert not any(ctx.get(lane.drain_0)) and not any(ctx.get(lane.drain_1)), \
+                    "an unselected lane drains 0"
             ctx.set(lane.bank_clear, 1 << bank)
             await ctx.tick()
             ctx.set(lane.bank_clear, 0)
