@@ -156,15 +156,20 @@ class Bench:
         self.sinks: list[StreamSink] = []
         self._rising, self._falling = RisingEdge(dut.clk), FallingEdge(dut.clk)
 
-    async def start(self, **inputs: int) -> None:
-        """Set these inputs, start the clock and hold reset for two cycles."""
+    async def reset(self, cycles: int = 2, **inputs: int) -> None:
+        """Set these inputs, start the clock, and return after ``cycles`` rising edges in reset,
+        when reset has just been released and inputs may change."""
         for name, value in inputs.items():
             getattr(self.dut, name).value = value
-        Clock(self.dut.clk, CLOCK_PERIOD_NS, "ns").start(start_high=False)
         self.dut.rst.value = 1
-        for _ in range(2):
+        Clock(self.dut.clk, CLOCK_PERIOD_NS, "ns").start(start_high=False)
+        for _ in range(cycles):
             await self._rising
         self.dut.rst.value = 0
+
+    async def start(self, **inputs: int) -> None:
+        """:meth:`reset`, then wait for the falling edge."""
+        await self.reset(**inputs)
         await self._falling
 
     async def rise(self) -> None:

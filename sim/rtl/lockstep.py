@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from amaranth.hdl import ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
@@ -11,6 +12,7 @@ from .verilator import build, run
 from .words import from_bytes, to_bytes
 
 BENCH = "ese_lstm.sim.rtl.lockstep_bench"
+RESET_CYCLES = 8
 Trace = dict[str, list[int]]
 """Value of each port, by Verilog name, in each cycle; negative values of inputs are allowed."""
 
@@ -18,12 +20,17 @@ Trace = dict[str, list[int]]
 def amaranth_trace(unit: wiring.Component, stimulus: Mapping[str, Sequence[int]]) -> Trace:
     """Outputs of ``unit`` in Amaranth's simulator, sampled at the end of every cycle.
 
-    stimulus: value of every input in every cycle, by Verilog port name; reset is never applied.
+    stimulus: value of every input in every cycle, by Verilog port name. Before, reset is held for
+    ``RESET_CYCLES`` with inputs of 0.
     """
+    reset = Signal()
     signals = {name: (flow, value) for name, flow, value in emit.ports(unit)}
     outputs: Trace = {name: [] for name, (flow, _) in signals.items() if flow == wiring.Out}
 
     async def bench(context: Any) -> None:
+        context.set(reset, 1)
+        await context.tick().repeat(RESET_CYCLES)
+        context.set(reset, 0)
         for cycle in range(_length(stimulus)):
             for name, values in stimulus.items():
                 context.set(signals[name][1], values[cycle])
@@ -32,7 +39,7 @@ def amaranth_trace(unit: wiring.Component, stimulus: Mapping[str, Sequence[int]]
                 trace.append(int(context.get(signal)) & ((1 << len(signal)) - 1))
             await context.tick()
 
-    simulator = Simulator(unit)
+    simulator = Simulator(ResetInserter(reset)(unit))
     simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
     simulator.run()

@@ -5,6 +5,7 @@ from typing import Any
 import cocotb
 
 from .bench import Bench, finish, job
+from .lockstep import RESET_CYCLES
 from .words import from_bytes, to_bytes
 
 
@@ -17,15 +18,13 @@ async def replay(dut: Any) -> None:
     outputs = [(str(name), getattr(dut, str(name))) for name in values["outputs"]]
     traces: dict[str, list[int]] = {name: [] for name, _ in outputs}
     bench = Bench(dut)
-    for handle, stimulus in inputs:
-        handle.value = stimulus[0]
-    await bench.start()
+    await bench.reset(RESET_CYCLES, **{handle._name: 0 for handle, _ in inputs})
     for cycle in range(int(values["cycles"])):
         if cycle:
             await bench.rise()
-            for handle, stimulus in inputs:
-                handle.value = stimulus[cycle]
-            await bench.fall()
+        for handle, stimulus in inputs:
+            handle.value = stimulus[cycle]
+        await bench.fall()
         for name, handle in outputs:
             traces[name].append(int(handle.value))
     finish({name: to_bytes(trace, len(handle)) for (name, handle), trace in

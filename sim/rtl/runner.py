@@ -55,16 +55,23 @@ class RtlResult:
         """Output integers, (frames, output_width, channels)."""
         return np.stack([frame.outputs for frame in self.frames])
 
+    @property
+    def steady_frames(self) -> int:
+        """Frames from whose counters the steady state is taken: all but the first, and but the
+        last, behind which no next frame's columns fill the multipliers' waits."""
+        return max(1, len(self.frames) - 2)
+
     def count(self, counter: str) -> int:
-        """Events between the last outputs of the first and of the last frame: the steady state.
-        From the start if there is only one frame."""
+        """Events of the ``steady_frames``, from output to output; from the start of the run if
+        there is only one frame."""
         first = self.frames[0].counters[counter] if len(self.frames) > 1 else 0
-        return self.frames[-1].counters[counter] - first
+        last = self.frames[-2] if len(self.frames) > 2 else self.frames[-1]
+        return last.counters[counter] - first
 
     @property
     def cycles_per_frame(self) -> float:
         """Clock cycles from frame to frame in the steady state."""
-        return self.count("cycles") / max(1, len(self.frames) - 1)
+        return self.count("cycles") / self.steady_frames
 
     @property
     def utilisation(self) -> float:
