@@ -29,6 +29,9 @@ from .show import compress_tables, console
 @click.option("--input-scaling", type=click.Choice(["none", "column"]), default="none",
               help="Scale each input column by a power of two of its own (raw features); needs "
                    "--frames.")
+@click.option("--input-limit", type=float, metavar="VALUE",
+              help="Larger inputs may saturate: the input's format holds this instead of the "
+                   "frames' largest value (or of 8). Rare peaks cost everything else precision.")
 @click.option("--gate-order", default="ifgo", metavar="ORDER",
               help="Order of the gates stacked in the checkpoint: ifgo (PyTorch, Keras), iofc "
                    "(ONNX), or any other; c means g.")
@@ -41,7 +44,7 @@ from .show import compress_tables, console
 @click.pass_context
 def compress(ctx: click.Context, /, checkpoint: Path, density: float, config: str,
              sets: tuple[str, ...], balance: Any, keep_one: bool, frames: tuple[Path, ...],
-             input_scaling: Any, gate_order: str, prefix: str | None, output: Path,
+             input_scaling: Any, input_limit: float | None, gate_order: str, prefix: str | None, output: Path,
              report: Path | None, **knobs: Any) -> None:
     """Prune, calibrate, quantise and pack CHECKPOINT (.pt, .ckpt, .bin, .safetensors).
 
@@ -63,13 +66,18 @@ def compress(ctx: click.Context, /, checkpoint: Path, density: float, config: st
         streams = load_streams(frames)
         network = load_network(checkpoint, prefix, gate_order)
         status.update("Pruning, calibrating, quantising, packing")
-        options = CompressOptions(balance, keep_one, input_scaling, _command_line(ctx))
+        options = CompressOptions(balance, keep_one, input_scaling, input_limit,
+                                  _command_line(ctx))
         image, result = compress_network(network, engine, density, streams, options)
+
+        def write_both(temporary: Path) -> None:
+            temporary.write_text(result.to_json())
+            write_image(output, image)
+
         if report is None:
             write_image(output, image)
-        else:  # both or neither
-            write_atomically(report, lambda temporary: (temporary.write_text(result.to_json()),
-                                                        write_image(output, image)))
+        else:
+            write_atomically(report, write_both)
     compress_tables(output, image, result)
 
 

@@ -45,13 +45,17 @@ class Calibration:
 
 def calibrate(network: Network, config: EngineConfig,
               utterances: Sequence[NDArray[np.floating]] = (),
-              input_scaling: InputScaling = "none") -> Calibration:
+              input_scaling: InputScaling = "none",
+              input_limit: float | None = None) -> Calibration:
     """Formats for a network from utterances of shape (T, inputs) each; none: assumed ranges.
 
     input_scaling "column": each input column is scaled by the power of two that brings its
     largest magnitude into [½, 1), and its weights by the inverse; helps when columns of raw
-    features differ by orders of magnitude. Needs utterances.
+    features differ by orders of magnitude. Needs utterances. input_limit: magnitude of inputs
+    that need not be held; the frames are cut to it, and larger inputs saturate.
     """
+    if input_limit is not None and not 0 < input_limit < np.inf:
+        raise EseError(f"input_limit: must be finite and greater than 0, got {input_limit}")
     real = [np.asarray(utterance, np.float64) for utterance in utterances]
     for number, utterance in enumerate(real):
         if utterance.ndim != 2 or utterance.shape[1] != network.inputs or not len(utterance):
@@ -67,8 +71,10 @@ def calibrate(network: Network, config: EngineConfig,
         if input_scaling == "column":
             raise EseError("input_scaling: must be none without calibration frames, got 'column'")
         y_max = tuple(_assumed_output(layer) for layer in network.layers)
-        return _formats(network, config, ASSUMED_INPUT, y_max, calibrated=False)
+        return _formats(network, config, input_limit or ASSUMED_INPUT, y_max, calibrated=False)
     frames, lengths = stack(real)
+    if input_limit is not None:
+        frames = np.clip(frames, -input_limit, input_limit)
     exponents = np.zeros(network.inputs, np.int64)
     columns = np.abs(frames).max(axis=(0, 2))
     if input_scaling == "column":

@@ -33,6 +33,7 @@ class CompressOptions:
     balance: Balance = "matrix"
     keep_one: bool = False
     input_scaling: InputScaling = "none"
+    input_limit: float | None = None
     command: str = ""
 
 
@@ -126,7 +127,7 @@ def compress_network(network: Network, config: EngineConfig, density: float = 1.
     """
     options = options or CompressOptions()
     pruned = prune_network(network, config, density, options.balance, options.keep_one)
-    ranges = calibrate(pruned, config, frames, options.input_scaling)
+    ranges = calibrate(pruned, config, frames, options.input_scaling, options.input_limit)
     scaled = scale_inputs(pruned, ranges.exponents)
     quantised = quantise_network(scaled, config, ranges.input_frac, list(ranges.output_fracs))
     compiled = compile_network(quantised.network, config, quantised.shifts)

@@ -79,6 +79,16 @@ def read_image_of(folder, *options):
     return read_image(folder / "other.ese")
 
 
+def test_input_limit_counts_what_saturates(folder):
+    text = ese("compress", "my.pt", *TINY, "--frames", "a.npy", "--input-limit", "0.5",
+               "-o", "my.ese", "--report", "my.json").stdout
+    assert read_image(folder / "my.ese").manifest.layers[0].input_frac == 15
+    steps = np.floor(np.load("a.npy").astype(float) * 2 ** 15 + 0.5)
+    saturated = json.loads((folder / "my.json").read_text())["input_saturated"]
+    assert saturated == np.count_nonzero((steps > 2 ** 15 - 1) | (steps < -2 ** 15)) > 0
+    assert f"{saturated} input values saturated" in text
+
+
 def test_info_of_an_image(image):
     figures = json.loads(ese("info", image, "--json").stdout)
     loaded = read_image(image)
@@ -195,6 +205,7 @@ SMALL = ["compress", "my.pt", "-o", "out.ese"]
     ([*SMALL, *TINY, "--gate-order", "ifg"], "gate_order: must be a permutation of ifgo"),
     ([*SMALL, *TINY, "--prefix", "gru"], "prefix: must be one of 'lstm' in my.pt, got 'gru'"),
     ([*SMALL, *TINY, "--input-scaling", "column"], "input_scaling: must be none without"),
+    ([*SMALL, *TINY, "--input-limit", "0"], "input_limit: must be finite and greater than 0"),
     ([*SMALL, *TINY, "--set", "stream_depth=8"], "stream_depth: the weight memory of a lane must "
                                                  "hold 276 entries"),
     ([*SMALL, *TINY, "--frames", "my.pt"], "frames: my.pt must be one .npy array of real numbers"),

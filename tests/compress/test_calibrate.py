@@ -49,6 +49,25 @@ def test_column_scaling_keeps_the_function(seed):
         run_float(network, frames).outputs)
 
 
+def test_input_limit_lets_peaks_saturate(seed):
+    rng = np.random.default_rng(seed)
+    network = random_network(rng, 5, SHAPES)
+    frames = random_frames(rng, 12, 5)
+    frames[3, 2] = 1000.0
+    ranges = calibrate(network, TINY, [frames], input_limit=2.0)
+    assert ranges.x_max == 2.0 and ranges.input_frac == 13
+    assert calibrate(network, TINY, [frames]).input_frac == 5
+    assert ranges.y_max == calibrate(network, TINY, [np.clip(frames, -2, 2)]).y_max
+    assert calibrate(network, TINY, input_limit=1.5).input_frac == 14
+
+
+@pytest.mark.parametrize("limit", [0.0, -1.0, np.inf, np.nan])
+def test_input_limit_refused(limit):
+    network = random_network(np.random.default_rng(0), 5, SHAPES)
+    with pytest.raises(EseError, match=r"^input_limit: must be finite and greater than 0, got "):
+        calibrate(network, TINY, input_limit=limit)
+
+
 @pytest.mark.parametrize("utterances, scaling, message", [
     ([np.zeros((3, 4))], "none", r"^frames 0: must have the shape \(T, 5\) .* got \(3, 4\)$"),
     ([np.zeros((3, 5)), np.full((2, 5), np.nan)], "none",
