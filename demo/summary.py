@@ -11,7 +11,6 @@ from .speech import PARTIAL_FRAMES
 
 OPERATIONS_PER_WEIGHT = 2
 FRAME_MS = 10.0
-WIDTH = 94
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
@@ -93,8 +92,9 @@ def as_text(outcome: Outcome) -> str:
               else []),
             ("frames x channels", f"{values['frames']} x {values['channels']}"),
             ("engine", f"{config.lanes} lanes x {config.channels} channels = "
-                       f"{config.multipliers} multipliers, {config.weight_bits}-bit weights, "
-                       f"{config.act_bits}-bit activations"),
+                       f"{config.multipliers} multipliers"),
+            ("widths", f"weights {config.weight_bits} bits, activations {config.act_bits}, "
+                       f"accumulators {config.acc_bits}, cell states {config.cell_bits}"),
         ]),
         ("Speed, steady state, from the RTL's counters", _speed(outcome.rtl, outcome.model)),
         (f"If it runs at {config.clock_mhz:g} MHz (not yet placed and routed for the XCKU060)",
@@ -127,8 +127,7 @@ def as_text(outcome: Outcome) -> str:
                       f"frames {span.first:3} to {span.end - 1:3}: {span.utterance}")
                      for span in outcome.plan.spans]),
         ("Seconds", [(title, f"{seconds:.1f}") for title, seconds in outcome.seconds.items()]),
-        ("Versions", [("", ", ".join(f"{name} {number}" for name, number
-                                     in outcome.versions.items()))]),
+        ("Versions", list(outcome.versions.items())),
     ]
     title = (f"{values['source']['checkpoint']} (resemblyzer 0.1.4), "
              f"{len(values['formats']['layers'])} LSTM layers, density "
@@ -136,7 +135,8 @@ def as_text(outcome: Outcome) -> str:
     lines = [title, "=" * len(title)]
     for heading, rows in sections:
         lines += ["", heading]
-        lines += [f"  {name:<24}{value}".rstrip() for name, value in rows]
+        width = max(24, *(len(name) + 2 for name, _ in rows))
+        lines += [f"  {name:<{width}}{value}".rstrip() for name, value in rows]
     return "\n".join(lines) + "\n"
 
 
@@ -148,7 +148,7 @@ def _giga_operations(outcome: Outcome, weights: int) -> float:
 def _speed(rtl: RtlResult, model: CycleReport) -> list[tuple[str, str]]:
     slots = rtl.config.lanes * rtl.count("cycles")
     shares = {name: 100 * rtl.count(name) / slots for name in ("nulls", "starved")}
-    stalls = {name.removeprefix("stall_"): rtl.count(name) / max(1, len(rtl.frames) - 1)
+    stalls = {name.removeprefix("stall_"): rtl.count(name) / rtl.steady_frames
               for name in rtl.frames[0].counters if name.startswith("stall_")}
     return [
         ("cycles per frame", f"{rtl.cycles_per_frame:,.1f} (cycle model: "
