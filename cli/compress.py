@@ -44,8 +44,8 @@ from .show import compress_tables, console
 @click.pass_context
 def compress(ctx: click.Context, /, checkpoint: Path, density: float, config: str,
              sets: tuple[str, ...], balance: Any, keep_one: bool, frames: tuple[Path, ...],
-             input_scaling: Any, input_limit: float | None, gate_order: str, prefix: str | None, output: Path,
-             report: Path | None, **knobs: Any) -> None:
+             input_scaling: Any, input_limit: float | None, gate_order: str,
+             prefix: str | None, output: Path, report: Path | None, **knobs: Any) -> None:
     """Prune, calibrate, quantise and pack CHECKPOINT (.pt, .ckpt, .bin, .safetensors).
 
     The checkpoint holds the state dict of a torch.nn.LSTM (several layers, proj_size), of an LSTM
