@@ -109,7 +109,7 @@ class ElementwiseChannel(wiring.Component):
         m.d.comb += cell_unit.x.eq(cell_input_5)
 
         # One multiplier for f·c', i·g and o·tanh(c).
-        assert timing.GATE == summed + timing.ACTIVATION
+        assert summed + timing.ACTIVATION == timing.GATE
         gate_10 = delay(m, gate_5, timing.ACTIVATION, "gate_late")
         lstm_10 = delay(m, self.valid & self.lstm, timing.GATE, "lstm")
         cell_10 = delay(m, cell_4, timing.GATE - summed + 1, "cell_late")

@@ -7,8 +7,8 @@ from amaranth.lib.wiring import In, Out
 
 from ..contract.config import SEQUENCE_BITS, EngineConfig
 from ..contract.layout import load_layout
+from . import collector
 from .broadcaster import Broadcaster
-from .collector import Collector
 from .counters import Counters, counter_layout
 from .elementwise_unit import ElementwiseUnit, cell_write_layout, result_write_layout
 from .emit import place
@@ -18,6 +18,7 @@ from .frame_output import FrameOutput
 from .lane import Lane
 from .layouts import frame_in_layout, frame_out_layout, struct
 from .loader import Loader
+from .mac import group_sizes
 
 
 class Engine(wiring.Component):
@@ -64,7 +65,7 @@ class Engine(wiring.Component):
 
         broadcaster, sequencer = Broadcaster(config=config), EpilogueSequencer(config=config)
         frame_input, frame_output = FrameInput(config=config), FrameOutput(config=config)
-        elementwise, collector = ElementwiseUnit(config=config), Collector(config=config)
+        elementwise = ElementwiseUnit(config=config)
         loader, counters = Loader(config=config), Counters(config=config)
         lanes = [Lane(config=config) for _ in range(config.lanes)]
 
@@ -83,7 +84,7 @@ class Engine(wiring.Component):
                 m.d.sync += running.eq(0)
 
         for name, unit in (("loader", loader), ("counters", counters),
-                           ("collector", collector), ("elementwise", elementwise)):
+                           ("elementwise", elementwise)):
             place(m, platform, name, unit, module=f"ese_{name}")
         for name, unit in (("broadcaster", broadcaster), ("epilogue", sequencer),
                            ("frame_input", frame_input), ("frame_output", frame_output)):
@@ -172,13 +173,23 @@ class Engine(wiring.Component):
                 lane.drain_select.eq(Cat(sequencer.select_0[number],
                                          sequencer.select_1[number])),
                 lane.drain_row.eq(sequencer.row),
-                getattr(collector, f"lane_{number}_bank_0").eq(lane.drain_0),
-                getattr(collector, f"lane_{number}_bank_1").eq(lane.drain_1),
             ]
+
+        first = 0
+        for number, channels in enumerate(group_sizes(config.channels, collector.GROUP)):
+            unit = collector.Collector(config=config, channels=channels)
+            place(m, platform, f"collector_{number}", unit, module=f"ese_collector_{channels}")
+            for channel in range(channels):
+                m.d.comb += elementwise.row[first + channel].eq(unit.row[channel])
+                for position, lane in enumerate(lanes):
+                    for bank, drain in enumerate((lane.drain_0, lane.drain_1)):
+                        m.d.comb += getattr(unit, f"lane_{position}_bank_{bank}")[channel].eq(
+                            drain[first + channel])
+            first += channels
 
         # Element-wise unit.
         m.d.comb += [
-            elementwise.sample.eq(sequencer.sample), elementwise.row.eq(collector.row),
+            elementwise.sample.eq(sequencer.sample),
             frame_output.issued.eq(sequencer.output_issued),
             frame_output.write.eq(elementwise.output),
             frame_output.values.eq(elementwise.result["values"]),

@@ -16,9 +16,9 @@ GROUP = 8
 would waste a quarter of three of them, eight banks side by side only 4 %."""
 
 
-def group_sizes(channels: int) -> list[int]:
-    """Channels of each group of a lane: full groups first."""
-    return [min(GROUP, channels - first) for first in range(0, channels, GROUP)]
+def group_sizes(channels: int, group: int = GROUP) -> list[int]:
+    """Channels of each group: full groups first."""
+    return [min(group, channels - first) for first in range(0, channels, group)]
 
 
 class MacGroup(wiring.Component):
