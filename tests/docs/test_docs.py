@@ -1,0 +1,41 @@
+"""What the documents say of files and latencies is true of today's code."""
+
+import re
+from pathlib import Path
+
+import pytest
+from ese_lstm.contract import timing
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = ("README.md", "docs/architecture.md")
+ROOMS = "boards|cli|compress|contract|demo|docs|hw|package|sim|tests"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_named_files_exist(document: str) -> None:
+    named = re.findall(rf"`((?:{ROOMS})/[\w/.]*)`", (ROOT / document).read_text())
+    assert named
+    assert not [name for name in named if not (ROOT / name).exists()]
+
+
+def test_every_hardware_unit_is_mapped() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    units = [path.name for path in (ROOT / "hw").glob("*.py") if path.name != "__init__.py"]
+    assert len(units) > 10
+    assert not [name for name in units if f"`hw/{name}`" not in text]
+
+
+def test_latencies() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    stated = re.findall(r"`([A-Z_]+)` = (\d+)", text)
+    assert len(stated) >= 7
+    assert {name: getattr(timing, name) for name, _ in stated} == {
+        name: int(value) for name, value in stated}
+
+
+def test_picture_names_existing_files() -> None:
+    picture = (ROOT / "docs/engine.svg").read_text()
+    named = set(re.findall(r">(\w+\*?\.py)<", picture))
+    assert len(named) > 8
+    assert not [name for name in named if not list((ROOT / "hw").glob(name))]
+    assert "prefers-color-scheme" in picture or 'fill="#fbfbf8"' in picture, "own background"
