@@ -19,10 +19,10 @@ def test_accumulates_and_drains(channels: int, idle: float, seed: int) -> None:
     queue = np.zeros((CONFIG.queue_depth, channels), np.int64)
     banks = np.zeros((2, rows, channels), np.int64)
     names = ("push", "push_slot", "column", "pop_slot", "weight", "row", "write", "bank", "fresh",
-             "read_row_0", "read_row_1", "drain_select", "drain_bank")
+             "read_row_0", "read_row_1", "drain_select")
     stimulus: dict[str, list[int]] = {name: [] for name in names}
     products = [np.zeros(channels, np.int64)] * 2   # of the entries fired in the last two cycles
-    drains = [np.zeros(channels, np.int64)]
+    drains = [np.zeros((2, channels), np.int64)]    # of each bank, a cycle later
     for _ in range(CYCLES):
         column = rng.choice([-1 << act - 1, (1 << act - 1) - 1, rng.integers(-9, 9)], channels)
         values = {"push": rng.random() >= idle, "push_slot": rng.integers(CONFIG.queue_depth),
@@ -30,14 +30,15 @@ def test_accumulates_and_drains(channels: int, idle: float, seed: int) -> None:
                   "pop_slot": rng.integers(CONFIG.queue_depth),
                   "weight": rng.integers(-1 << CONFIG.weight_bits - 1,
                                          1 << CONFIG.weight_bits - 1),
-                  "row": rng.integers(rows), "bank": rng.integers(2), "fresh": rng.integers(2),
-                  "drain_select": rng.random() >= idle}
+                  "row": rng.integers(rows), "bank": rng.integers(2), "fresh": rng.integers(2)}
         bank, row = int(values["bank"]), int(values["row"])
         write = rng.random() >= idle
         drained = int(rng.integers(rows))
+        select = rng.random(2) >= idle
         values |= {"write": write << bank, f"read_row_{bank}": row,
-                   f"read_row_{1 - bank}": drained, "drain_bank": 1 - bank}
-        drains.append(banks[1 - bank, drained] * int(values["drain_select"]))
+                   f"read_row_{1 - bank}": drained, "drain_select": select @ [1, 2]}
+        drains.append(select[:, None] * banks[[0, 1], [values["read_row_0"],
+                                                       values["read_row_1"]]])
         if write:
             total = products[0] + (0 if values["fresh"] else banks[bank, row])
             banks[bank, row] = (total + (1 << acc - 1)) % (1 << acc) - (1 << acc - 1)
@@ -47,7 +48,8 @@ def test_accumulates_and_drains(channels: int, idle: float, seed: int) -> None:
         for name in names:
             stimulus[name].append(int(values[name]))
     trace = verilog_trace(MacGroup(config=CONFIG, channels=channels), "ese_macs", stimulus)
-    got = unpack_words(trace["drain"], channels, acc)
-    expected = np.array(drains[:-1])
-    assert np.count_nonzero(expected) > CYCLES * channels // 8
-    np.testing.assert_array_equal(got, expected)
+    for bank in range(2):
+        got = unpack_words(trace[f"drain_{bank}"], channels, acc)
+        expected = np.array(drains[:-1])[:, bank]
+        assert np.count_nonzero(expected) > CYCLES * channels // 4
+        np.testing.assert_array_equal(got, expected)
