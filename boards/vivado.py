@@ -91,7 +91,7 @@ def write_project(config: EngineConfig, folder: Path, verilog: str = f"{TOP}.v")
 def board_constraints(platform: ADMPCIEKU3Platform) -> str:
     """XDC of every resource of the platform; ports are named ``resource[_subsignal][bit]``."""
     lines = [_BOARD.format(part=platform.part).rstrip()]
-    for resource in platform.resources.values():
+    for resource in type(platform).resources:
         lines.append("")
         lines += _resource_lines(resource)
     lines.append("")
