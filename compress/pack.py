@@ -23,13 +23,17 @@ from ..contract.layout import (
 from ..contract.program import Program, TileWeights
 from .compile import Compiled
 
+REACH = 1 << RELATIVE_BITS
+"""Rows that one relative index moves on at most."""
+
 
 @dataclass(frozen=True)
 class Streams:
     """Packed entries, lane after lane, and what they are.
 
     entries: (total,) words of :func:`contract.layout.entry_layout`; lane_lengths: (lanes,).
-    weights + nulls + fillers = total.
+    weights + nulls + fillers = total. published_fillers: fillers that the paper's relative index
+    would need, whatever the index mode.
     """
 
     entries: NDArray[np.uint32]
@@ -37,6 +41,7 @@ class Streams:
     weights: int
     nulls: int
     fillers: int
+    published_fillers: int
 
 
 @dataclass(frozen=True)
@@ -66,10 +71,13 @@ def pack_streams(program: Program, tiles: Sequence[TileWeights],
     order = np.argsort(group * config.acc_rows + banks)
     group, banks, weights = group[order], banks[order], weights[order]
     last = np.append(group[1:] != group[:-1], True)
+    gaps = _gaps(banks, last)
+    published_fillers = int((gaps // REACH).sum())
     if config.index_mode == "absolute":
         index, fillers = banks, 0
     else:
-        group, index, weights, last, fillers = _relative(group, banks, weights, last)
+        group, index, weights, last = _relative(group, gaps, weights, last)
+        fillers = published_fillers
     lengths = np.bincount(group // total_columns, minlength=config.lanes)
     worst = int(np.argmax(lengths))
     if lengths[worst] > config.stream_depth:
@@ -77,7 +85,8 @@ def pack_streams(program: Program, tiles: Sequence[TileWeights],
                        f"entries for this network (lane {worst}), but has {config.stream_depth}, "
                        f"{lengths[worst] - config.stream_depth} too few")
     return Streams(_entry_words(weights, index, last, config), lengths.astype(np.uint32),
-                   int(np.count_nonzero(weights)), len(null_groups), fillers)
+                   int(np.count_nonzero(weights)), len(null_groups), fillers,
+                   published_fillers)
 
 
 def _by_lane(program: Program, tiles: Sequence[TileWeights], config: EngineConfig
@@ -96,24 +105,26 @@ def _by_lane(program: Program, tiles: Sequence[TileWeights], config: EngineConfi
     return tuple(np.concatenate([part[k] for part in parts]) for k in range(4))
 
 
-def _relative(group: NDArray[np.int64], banks: NDArray[np.int64], weights: NDArray[np.int64],
-              last: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64],
-                                                NDArray[np.int64], NDArray[np.bool_], int]:
-    """Relative indices, with fillers before each entry whose gap is over 15."""
-    reach = 1 << RELATIVE_BITS
+def _gaps(banks: NDArray[np.int64], last: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Rows skipped before each entry since the one before it in its column, or since row −1."""
     first = np.append(True, last[:-1])
-    before = np.where(first, -1, np.append(-1, banks[:-1]))
-    gap = banks - before - 1
-    extra = gap // reach
+    return np.asarray(banks - np.where(first, -1, np.append(-1, banks[:-1])) - 1)
+
+
+def _relative(group: NDArray[np.int64], gaps: NDArray[np.int64], weights: NDArray[np.int64],
+              last: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64],
+                                                NDArray[np.int64], NDArray[np.bool_]]:
+    """Relative indices, with fillers before each entry whose gap is over 15."""
+    extra = gaps // REACH
     position = np.cumsum(extra + 1) - 1
     total = len(group) + int(extra.sum())
-    index = np.full(total, reach - 1, np.int64)
-    index[position] = gap % reach
+    index = np.full(total, REACH - 1, np.int64)
+    index[position] = gaps % REACH
     packed_weights = np.zeros(total, np.int64)
     packed_weights[position] = weights
     packed_last = np.zeros(total, bool)
     packed_last[position] = last
-    return np.repeat(group, extra + 1), index, packed_weights, packed_last, int(extra.sum())
+    return np.repeat(group, extra + 1), index, packed_weights, packed_last
 
 
 def _entry_words(weights: NDArray[np.int64], index: NDArray[np.int64], last: NDArray[np.bool_],
@@ -155,6 +166,7 @@ def pack_image(compiled: Compiled, config: EngineConfig, layers: Sequence[LayerI
         command=provenance.command, layers=tuple(layers), matrices=tuple(matrices),
         input_exponents=tuple(input_exponents) or (0,) * program.input_width,
         entries=streams.weights, null_entries=streams.nulls, filler_entries=streams.fillers,
+        published_fillers=streams.published_fillers,
         dense_weights=sum(matrix.rows * matrix.columns for matrix in matrices),
         sections={name: checksum(section) for name, section in sections.items()})
     return Image(manifest, config, sections)

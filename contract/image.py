@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from .config import EngineConfig
+from .config import RELATIVE_BITS, EngineConfig
 from .errors import EseError
 from .layout import (Layout, entry_layout, epilogue_layout, header_layout, param_layout,
                      segment_layout)
@@ -88,6 +88,8 @@ class Manifest(BaseModel):
     """One for each empty (lane, column)."""
     filler_entries: int
     """Bridges of long gaps, ``relative4`` only."""
+    published_fillers: int
+    """Fillers that the published relative index needs for these weights, in any index mode."""
     dense_weights: int
     sections: dict[str, str]
     """SHA-256 of each section's bytes."""
@@ -120,14 +122,14 @@ class Image:
 
     @property
     def published_bits(self) -> int:
-        """Bits of the entries as ESE stores them: 16 bits each (a 12-bit weight with a 4-bit
-        relative index) and a 16-bit pointer per (lane, column) and tile."""
-        entry = self.config.weight_bits + 4
-        words = self.words("segments")
+        """Bits of the weights as ESE stores them: 16 bits an entry or filler (a 12-bit weight
+        with a 4-bit relative index) and a 16-bit pointer per (lane, column) and tile."""
+        entry = self.config.weight_bits + RELATIVE_BITS
         layout = segment_layout(self.config)
-        columns = sum(layout.unpack(word)["length"] for word in words)
+        columns = sum(layout.unpack(word)["length"] for word in self.words("segments"))
         tiles = len(self.sections["epilogues"])
-        return len(self.sections["entries"]) * entry + 16 * self.config.lanes * (columns + tiles)
+        return ((self.manifest.entries + self.manifest.published_fillers) * entry
+                + 16 * self.config.lanes * (columns + tiles))
 
     def require_config(self, config: EngineConfig) -> None:
         """Raise EseError if the image was packed for another engine; names what differs."""

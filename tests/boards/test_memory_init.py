@@ -20,7 +20,7 @@ def invented_image(config: EngineConfig, generator: np.random.Generator) -> Imag
     sections["lane_lengths"] = np.array([4, 7], dtype=np.uint32)
     manifest = Manifest(config=config.model_dump(), source="", source_sha256="", command="",
                         layers=(), matrices=(), input_exponents=(), entries=11, null_entries=0,
-                        filler_entries=0, dense_weights=0, sections={})
+                        filler_entries=0, published_fillers=0, dense_weights=0, sections={})
     return Image(manifest, config, sections)
 
 

@@ -40,7 +40,7 @@ def test_report_counts(seed, mode):
     assert words < report.stored_bits < words + 5000
     assert report.compression_ratio == report.dense_bits / report.stored_bits
     columns = sum(segment_lengths(image))
-    assert report.published_bits == 16 * total + 16 * 3 * (
+    assert report.published_bits == 16 * report.entries + 16 * 3 * (
         columns + len(image.sections["epilogues"]))
     assert report.input_saturated == 0 and report.calibration_frames == 31
     assert all(m.sqnr_db > 40 for m in report.matrices if m.sqnr_db is not None)

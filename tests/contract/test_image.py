@@ -43,6 +43,7 @@ def image():
         config=CONFIG.model_dump(), source="a.pt", source_sha256="ab", command="ese compress a.pt",
         layers=(layer,), matrices=(MatrixInfo(name="l0.Wix", rows=4, columns=3, entries=5),),
         input_exponents=(0, 1, -2), entries=5, null_entries=0, filler_entries=0,
+        published_fillers=2,
         dense_weights=12, sections={name: checksum(s) for name, s in sections.items()})
     return Image(manifest, CONFIG, sections)
 
@@ -84,7 +85,7 @@ def test_sizes_by_hand(image):
     expected = 5 * sum(layout.bits for layout in layouts.values()) - 4 * layouts["header"].bits
     assert image.stored_bits == expected
     columns = sum(layouts["segments"].unpack(w)["length"] for w in image.words("segments"))
-    assert image.published_bits == 5 * 16 + 16 * 2 * (columns + 5)
+    assert image.published_bits == (5 + 2) * 16 + 16 * 2 * (columns + 5)
 
 
 def test_truncated_anywhere(path):
