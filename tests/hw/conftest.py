@@ -8,11 +8,20 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 from amaranth.hdl import Elaboratable
 from amaranth.sim import Simulator
+from ese_lstm.compress.pipeline import CompressOptions, compress_network
+from ese_lstm.compress.synthetic import LayerShape, random_frames, random_network
 from ese_lstm.contract.config import EngineConfig
+from ese_lstm.contract.frames import quantise_frames
+from ese_lstm.contract.image import Image
 from ese_lstm.contract.tables import FUNCTIONS, activation_table
+from ese_lstm.hw.engine import Engine
+from ese_lstm.sim.golden.decode import decode_image
+from ese_lstm.sim.golden.model import GoldenModel
+from ese_lstm.sim.rtl.load import load_beats
 
 PERIOD = 1e-6
 
@@ -159,3 +168,168 @@ class Streams:
 def streams() -> type[Streams]:
     """``streams.send`` and ``streams.take``."""
     return Streams
+
+
+Write = tuple[int, list[int]]
+
+
+class EngineBench:
+    """An engine with its streams and its observers: every write, every output, in order.
+
+    rng, idle, pause: probability of an idle cycle before each input column, and of not taking an
+    output; ``pause`` may be changed at any time.
+    """
+
+    LIMIT = 100_000
+
+    def __init__(self, config: EngineConfig, rng: random.Random, idle: float = 0.0,
+                 pause: float = 0.0) -> None:
+        self.config, self.rng, self.idle, self.pause = config, rng, idle, pause
+        self.engine = Engine(config=config)
+        self.forget()
+
+    def forget(self) -> None:
+        """Start the records over, for the next run."""
+        self.cells: list[Write] = []
+        self.results: list[Write] = []
+        self.outputs: list[Write] = []
+        self.result_cycles: list[int] = []
+
+    async def load(self, ctx: Any, beats: Sequence[int]) -> None:
+        """Send every beat, as ints, through the load port of an idle engine."""
+        for beat in beats:
+            ctx.set(self.engine.load.payload.as_value(), beat)
+            ctx.set(self.engine.load.valid, 1)
+            await ctx.tick().until(self.engine.load.ready)
+        ctx.set(self.engine.load.valid, 0)
+
+    async def send(self, ctx: Any, frames: Any, active: Any, start: Any) -> None:
+        """Send frames (frames, inputs, channels) with their masks (frames, channels); frames may
+        also be a list of frames of different widths."""
+        beats = [{"values": [int(value) for value in column],
+                  "active": sum(int(bit) << c for c, bit in enumerate(is_active)),
+                  "start": sum(int(bit) << c for c, bit in enumerate(is_start)),
+                  "last": index == len(frame) - 1}
+                 for frame, is_active, is_start in zip(frames, active, start, strict=True)
+                 for index, column in enumerate(frame)]
+        await Streams.send(ctx, self.engine.frame_in, beats, self.rng, self.idle)
+
+    async def until_results(self, ctx: Any, count: int) -> None:
+        """Wait for ``count`` results since :meth:`forget`."""
+        for _ in range(self.LIMIT):
+            if len(self.results) >= count:
+                return
+            await ctx.tick()
+        raise AssertionError(f"only {len(self.results)} of {count} results")
+
+    async def run(self, ctx: Any) -> None:
+        """Raise run."""
+        ctx.set(self.engine.run, 1)
+        await ctx.tick()
+
+    async def stop(self, ctx: Any) -> None:
+        """Lower run and wait until the engine is idle."""
+        ctx.set(self.engine.run, 0)
+        for _ in range(self.LIMIT):
+            await ctx.tick()
+            if ctx.get(self.engine.idle):
+                return
+        raise AssertionError("the engine does not become idle")
+
+    def simulate(self, *testbenches: Any) -> None:
+        """Run until every testbench returns."""
+        engine = self.engine
+
+        async def observe(ctx: Any) -> None:
+            cycle = 0
+            sampled = ctx.tick().sample(engine.trace_cell, engine.trace_result)
+            async for _, _, cell, result in sampled:
+                cycle += 1
+                if cell.valid:
+                    self.cells.append((cell.address, list(cell["values"])))
+                if result.valid:
+                    self.results.append((result.address, list(result["values"])))
+                    self.result_cycles.append(cycle)
+
+        async def take(ctx: Any) -> None:
+            offered = None
+            while True:
+                ready = self.rng.random() >= self.pause
+                ctx.set(engine.frame_out.ready, ready)
+                _, _, valid, payload = await ctx.tick().sample(
+                    engine.frame_out.valid, engine.frame_out.payload)
+                if offered is not None:
+                    assert valid and payload == offered[0], "a payload offered stays until taken"
+                offered = (payload,) if valid and not ready else None
+                if ready and valid:
+                    self.outputs.append((payload.last, list(payload["values"])))
+
+        simulator = Simulator(engine)
+        simulator.add_clock(PERIOD)
+        for testbench in testbenches:
+            simulator.add_testbench(testbench)
+        for testbench in (observe, take):
+            simulator.add_testbench(testbench, background=True)
+        simulator.run()
+
+    def play(self, image: Image, frames: Any, active: Any, start: Any) -> None:
+        """One run of an image, from loading to idle."""
+        total = len(frames) * decode_image(image).program.results
+
+        async def drive(ctx: Any) -> None:
+            await self.load(ctx, load_beats(image))
+            await self.run(ctx)
+            await self.send(ctx, frames, active, start)
+            await self.until_results(ctx, total)
+            await self.stop(ctx)
+            self.counters = ctx.get(engine.counters)
+            self.frame_error = bool(ctx.get(engine.frame_error))
+
+        engine = self.engine
+        self.simulate(drive)
+
+    @property
+    def written(self) -> tuple[list[Write], list[Write], list[Write]]:
+        """Cell writes, results and outputs since :meth:`forget`."""
+        return self.cells, self.results, self.outputs
+
+    @staticmethod
+    def golden(image: Image, frames: Any, active: Any, start: Any
+               ) -> tuple[list[Write], list[Write], list[Write]]:
+        """What :attr:`written` must be, by the golden model from its first frame on."""
+        model = GoldenModel(decode_image(image))
+        cells: list[Write] = []
+        results: list[Write] = []
+        outputs: list[Write] = []
+        for frame, is_active, is_start in zip(frames, active, start, strict=True):
+            step = model.step(frame, is_active, is_start)
+            for trace, writes in ((step.trace_cell, cells), (step.trace_result, results)):
+                writes += [(int(address), [int(value) for value in values]) for address, values
+                           in zip(trace.addresses, trace.values, strict=True)]
+            outputs += [(int(k == len(step.outputs) - 1), [int(value) for value in row])
+                        for k, row in enumerate(step.outputs)]
+        return cells, results, outputs
+
+
+@pytest.fixture
+def engine_bench() -> type[EngineBench]:
+    """The engine's bench: ``engine_bench(config, rng, idle, pause)``."""
+    return EngineBench
+
+
+@pytest.fixture
+def synthetic() -> Callable[..., tuple[Image, Any]]:
+    """``synthetic(config, inputs, layers, seed, density=0.4, frames=4)``: a random network's
+    image and random integer frames (frames, inputs, channels)."""
+
+    def make(config: EngineConfig, inputs: int, layers: Sequence[LayerShape], seed: int,
+             density: float = 0.4, frames: int = 4) -> tuple[Image, Any]:
+        rng = np.random.default_rng(seed)
+        network = random_network(rng, inputs, layers)
+        real = [random_frames(rng, frames, inputs) for _ in range(config.channels)]
+        image, _ = compress_network(network, config, density, real,
+                                    CompressOptions(balance="matrix"))
+        return image, np.stack([quantise_frames(stream, image.manifest)[0] for stream in real],
+                               axis=-1)
+
+    return make
