@@ -7,6 +7,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from ..contract.errors import EseError
 from .frames import load_streams
 from .options import KNOBS, chosen_config, config_options
 from .show import compress_tables, console
@@ -16,6 +17,9 @@ from .show import compress_tables, console
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--density", type=float, default=1.0,
               help="Share of every matrix's weights to keep, 0 to 1; 0.1 prunes 90 %.")
+@click.option("--matrix-density", "matrix_densities", multiple=True, metavar="NAME=VALUE",
+              help="Density of one matrix (Wix, Wfx, Wcx, Wox, Wir, Wfr, Wcr, Wor, Wym) of every "
+                   "layer; may be repeated.")
 @config_options
 @click.option("--balance", type=click.Choice(["matrix", "tile", "none"]), default="matrix",
               help="Equal shares per lane and matrix (as published), per lane and tile, or plain "
@@ -42,8 +46,8 @@ from .show import compress_tables, console
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE.json",
               help="Write all figures as JSON as well.")
 @click.pass_context
-def compress(ctx: click.Context, /, checkpoint: Path, density: float, config: str,
-             sets: tuple[str, ...], balance: Any, keep_one: bool, frames: tuple[Path, ...],
+def compress(ctx: click.Context, /, checkpoint: Path, density: float,
+             matrix_densities: tuple[str, ...], config: str, sets: tuple[str, ...], balance: Any, keep_one: bool, frames: tuple[Path, ...],
              input_scaling: Any, input_limit: float | None, gate_order: str,
              prefix: str | None, output: Path, report: Path | None, **knobs: Any) -> None:
     """Prune, calibrate, quantise and pack CHECKPOINT (.pt, .ckpt, .bin, .safetensors).
@@ -67,7 +71,7 @@ def compress(ctx: click.Context, /, checkpoint: Path, density: float, config: st
         network = load_network(checkpoint, prefix, gate_order)
         status.update("Pruning, calibrating, quantising, packing")
         options = CompressOptions(balance, keep_one, input_scaling, input_limit,
-                                  _command_line(ctx))
+                                  _command_line(ctx), _densities(matrix_densities))
         image, result = compress_network(network, engine, density, streams, options)
 
         def write_both(temporary: Path) -> None:
@@ -79,6 +83,19 @@ def compress(ctx: click.Context, /, checkpoint: Path, density: float, config: st
         else:
             write_atomically(report, write_both)
     compress_tables(output, image, result)
+
+
+def _densities(items: tuple[str, ...]) -> dict[str, float]:
+    """Matrix name to density. Raises EseError for what is not NAME=VALUE."""
+    densities = {}
+    for item in items:
+        name, _, value = item.partition("=")
+        try:
+            densities[name] = float(value)
+        except ValueError:
+            raise EseError(f"--matrix-density: must be NAME=VALUE with a number, got {item!r}"
+                           ) from None
+    return densities
 
 
 def _command_line(ctx: click.Context) -> str:

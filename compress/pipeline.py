@@ -1,7 +1,7 @@
 """The whole way from a network to an image, with a report of what each step did."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -27,7 +27,7 @@ FLOAT_BITS = 32
 class CompressOptions:
     """Choices beside configuration and density; see the modules that read them.
 
-    command: what the manifest records as the command that made the image.
+    densities: of single matrices by name, instead of the common one. command: what the manifest records as the command that made the image.
     """
 
     balance: Balance = "matrix"
@@ -35,6 +35,7 @@ class CompressOptions:
     input_scaling: InputScaling = "none"
     input_limit: float | None = None
     command: str = ""
+    densities: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,8 @@ def compress_network(network: Network, config: EngineConfig, density: float = 1.
     fit the configuration, or formats that can't be made safe from overflow.
     """
     options = options or CompressOptions()
-    pruned = prune_network(network, config, density, options.balance, options.keep_one)
+    pruned = prune_network(network, config, density, options.balance, options.keep_one,
+                           options.densities)
     ranges = calibrate(pruned, config, frames, options.input_scaling, options.input_limit)
     scaled = scale_inputs(pruned, ranges.exponents)
     quantised = quantise_network(scaled, config, ranges.input_frac, list(ranges.output_fracs))

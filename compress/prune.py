@@ -23,21 +23,33 @@ from numpy.typing import NDArray
 
 from ..contract.config import GATES, EngineConfig
 from ..contract.errors import EseError
-from .network import Layer, Network
+from .network import GATE_NAMES, Layer, Network
 
 Balance = Literal["matrix", "tile", "none"]
 BALANCES = ("matrix", "tile", "none")
 
 
+MATRICES = (*(f"W{gate}{kind}" for kind in "xr" for gate in GATE_NAMES), "Wym")
+"""Names of the published matrices, which may have densities of their own."""
+
+
 def prune_network(network: Network, config: EngineConfig, density: float,
-                  balance: Balance = "matrix", keep_one: bool = False) -> Network:
+                  balance: Balance = "matrix", keep_one: bool = False,
+                  densities: Mapping[str, float] | None = None) -> Network:
     """Every matrix pruned to ``density`` (share of weights kept, 0 to 1); biases stay.
 
-    Raises EseError if density or balance is not valid, or if keep_one needs more weights than
-    the density leaves.
+    densities: by name of the matrix (MATRICES, of every layer), instead of ``density``.
+    Raises EseError if a density, its name or balance is not valid, or if keep_one needs more
+    weights than the density leaves.
     """
-    if not 0.0 <= density <= 1.0:
-        raise EseError(f"density: must be 0 to 1, got {density}")
+    densities = densities or {}
+    for name, value in {"density": density, **densities}.items():
+        if name != "density" and name not in MATRICES:
+            raise EseError(f"density: must be of a matrix among {', '.join(MATRICES)}, "
+                           f"got {name!r}")
+        if not 0.0 <= value <= 1.0:
+            raise EseError(f"density: must be 0 to 1, got {value}"
+                           f"{'' if name == 'density' else f' for {name}'}")
     if balance not in BALANCES:
         raise EseError(f"balance: must be {', '.join(BALANCES)}, got {balance!r}")
     layers = []
@@ -46,14 +58,15 @@ def prune_network(network: Network, config: EngineConfig, density: float,
         parts = []
         for kind, matrix in (("x", layer.w_x), ("r", layer.w_y)):
             gates = np.split(matrix, GATES)
-            name = f"layer {number} W_i{kind}, W_f{kind}, W_c{kind}, W_o{kind}"
-            parts.append(np.concatenate(_prune(gates, gate_lanes, config.lanes, density, balance,
-                                               keep_one, name)))
+            names = [f"W{gate}{kind}" for gate in GATE_NAMES]
+            parts.append(np.concatenate(_prune(
+                gates, gate_lanes, config.lanes, [densities.get(name, density) for name in names],
+                balance, keep_one, f"layer {number} {', '.join(names)}")))
         w_m = layer.w_m
         if w_m is not None:
             rows = lane_tiles(layer.projection, config.lanes, config.rows_per_tile)
-            (w_m,) = _prune([w_m], rows, config.lanes, density, balance, keep_one,
-                            f"layer {number} W_ym")
+            (w_m,) = _prune([w_m], rows, config.lanes, [densities.get("Wym", density)], balance,
+                            keep_one, f"layer {number} Wym")
         layers.append(Layer(parts[0], parts[1], layer.bias, layer.peepholes, w_m))
     return network.with_layers(tuple(layers))
 
@@ -70,7 +83,8 @@ def kept_count(size: int, density: float) -> int:
 
 
 def _prune(matrices: Sequence[NDArray[Any]], lane_tile: NDArray[np.int64], lanes: int,
-           density: float, balance: str, keep_one: bool, name: str) -> list[NDArray[Any]]:
+           densities: Sequence[float], balance: str, keep_one: bool, name: str
+           ) -> list[NDArray[Any]]:
     """Prune matrices whose rows r share the lane column of unit r (four gates, or one matrix)."""
     groups = {"matrix": lane_tile % lanes, "tile": lane_tile,
               "none": np.zeros_like(lane_tile)}[balance]
@@ -78,9 +92,9 @@ def _prune(matrices: Sequence[NDArray[Any]], lane_tile: NDArray[np.int64], lanes
     protected = [np.zeros(matrix.shape, bool) for matrix in matrices]
     while True:
         masks = [_keep(matrix, members.values(), density, guard)
-                 for matrix, guard in zip(matrices, protected, strict=True)]
+                 for matrix, density, guard in zip(matrices, densities, protected, strict=True)]
         if not keep_one or not _protect_empty(matrices, masks, protected, lane_tile, groups,
-                                              members, density, name):
+                                              members, densities, name):
             break
     return [np.where(mask, matrix, 0).astype(matrix.dtype)
             for matrix, mask in zip(matrices, masks, strict=True)]
@@ -103,7 +117,7 @@ def _keep(matrix: NDArray[Any], members: Collection[NDArray[np.int64]], density:
 def _protect_empty(matrices: Sequence[NDArray[Any]], masks: Sequence[NDArray[np.bool_]],
                    protected: Sequence[NDArray[np.bool_]], lane_tile: NDArray[np.int64],
                    groups: NDArray[np.int64], members: Mapping[int, NDArray[np.int64]],
-                   density: float, name: str) -> bool:
+                   densities: Sequence[float], name: str) -> bool:
     """Protect the largest weight of every (tile, lane, column) that would have no entry, in a
     sub-matrix that has room for it.
 
@@ -116,15 +130,16 @@ def _protect_empty(matrices: Sequence[NDArray[Any]], masks: Sequence[NDArray[np.
         values = np.stack([np.abs(matrix[rows]) for matrix in matrices])
         alive = np.stack([mask[rows] for mask in masks]) & (values > 0)
         for column in np.flatnonzero(~alive.any(axis=(0, 1)) & (values.max(axis=(0, 1)) > 0)):
-            budget = kept_count(len(group) * matrices[0].shape[1], density)
-            room = [int(guard[group].sum()) < budget for guard in protected]
+            size = len(group) * matrices[0].shape[1]
+            room = [int(guard[group].sum()) < kept_count(size, density)
+                    for guard, density in zip(protected, densities, strict=True)]
             open_values = np.where(np.array(room)[:, None], values[:, :, column], 0)
             matrix, row = divmod(int(open_values.argmax()), len(rows))
             if not open_values[matrix, row]:
+                kept = max(kept_count(size, density) for density in densities)
                 raise EseError(f"density: must leave room for one weight in every (lane, column) "
-                               f"of {name} with keep_one, but {density} keeps only {budget} of "
-                               f"the {len(group) * matrices[0].shape[1]} weights of a "
-                               f"sub-matrix")
+                               f"of {name} with keep_one, but {max(densities)} keeps only {kept} "
+                               f"of the {size} weights of a sub-matrix")
             protected[matrix][rows[row], column] = True
             found = True
     return found

@@ -79,6 +79,9 @@ def test_streams_decode_to_the_same_matrices(seed, mode, lanes, density):
     streams = pack_streams(compiled.program, compiled.tiles, config)
     matrices, nulls, fillers = decode(streams, compiled.program, config)
     assert (nulls, fillers) == (streams.nulls, streams.fillers)
+    relative = pack_streams(compiled.program, compiled.tiles, config.replace(
+        index_mode="relative4"))
+    assert streams.published_fillers == relative.fillers
     weights = 0
     for matrix, tile in zip(matrices, compiled.tiles, strict=True):
         expected = np.zeros_like(matrix)

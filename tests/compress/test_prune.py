@@ -111,9 +111,26 @@ def test_keep_one_of_a_column_of_zeros_stays_empty():
 def test_keep_one_needs_room(seed):
     network = random_network(np.random.default_rng(seed), 30, [LayerShape(12)])
     with pytest.raises(EseError, match=(
-            r"^density: must leave room for one weight in every \(lane, column\) of layer 0 W_ix, "
+            r"^density: must leave room for one weight in every \(lane, column\) of layer 0 Wix, "
             r".*but 0.01 keeps only 1 of the 120 weights of a sub-matrix$")):
         prune_network(network, CONFIG, 0.01, keep_one=True)
+
+
+def test_density_of_single_matrices(seed):
+    network = random_network(np.random.default_rng(seed), 24, [LayerShape(16, 8)])
+    pruned = prune_network(network, CONFIG, 0.5, densities={"Wix": 0.25, "Wor": 0, "Wym": 1})
+    kept = {name: np.count_nonzero(matrix) / matrix.size
+            for name, matrix in pruned.layers[0].matrices()}
+    assert kept == {name: 0.5 for name in kept} | {"Wix": 0.25, "Wor": 0, "Wym": 1}
+
+
+@pytest.mark.parametrize("densities, sentence", [
+    ({"Wxi": 0.1}, "density: must be of a matrix among Wix, .*, Wym, got 'Wxi'$"),
+    ({"Wix": 2}, "density: must be 0 to 1, got 2 for Wix$")])
+def test_bad_density_of_single_matrices(densities, sentence):
+    network = random_network(np.random.default_rng(0), 3, [LayerShape(2)])
+    with pytest.raises(EseError, match=sentence):
+        prune_network(network, CONFIG, 0.5, densities=densities)
 
 
 @pytest.mark.parametrize("density", [-0.1, 1.1, float("nan")])
