@@ -27,7 +27,8 @@ FLOAT_BITS = 32
 class CompressOptions:
     """Choices beside configuration and density; see the modules that read them.
 
-    densities: of single matrices by name, instead of the common one. command: what the manifest records as the command that made the image.
+    densities: of single matrices by name, instead of the common one. command: what the manifest
+    records as the command that made the image.
     """
 
     balance: Balance = "matrix"

@@ -121,7 +121,7 @@ def test_density_of_single_matrices(seed):
     pruned = prune_network(network, CONFIG, 0.5, densities={"Wix": 0.25, "Wor": 0, "Wym": 1})
     kept = {name: np.count_nonzero(matrix) / matrix.size
             for name, matrix in pruned.layers[0].matrices()}
-    assert kept == {name: 0.5 for name in kept} | {"Wix": 0.25, "Wor": 0, "Wym": 1}
+    assert kept == dict.fromkeys(kept, 0.5) | {"Wix": 0.25, "Wor": 0, "Wym": 1}
 
 
 @pytest.mark.parametrize("densities, sentence", [
