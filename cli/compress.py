@@ -48,7 +48,8 @@ from .show import compress_tables, console
 @click.pass_context
 def compress(ctx: click.Context, /, checkpoint: Path, density: float,
              matrix_densities: tuple[str, ...], config: str, sets: tuple[str, ...],
-             balance: Any, keep_one: bool, frames: tuple[Path, ...], input_scaling: Any, input_limit: float | None, gate_order: str,
+             balance: Any, keep_one: bool, frames: tuple[Path, ...], input_scaling: Any,
+             input_limit: float | None, gate_order: str,
              prefix: str | None, output: Path, report: Path | None, **knobs: Any) -> None:
     """Prune, calibrate, quantise and pack CHECKPOINT (.pt, .ckpt, .bin, .safetensors).
 
