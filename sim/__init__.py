@@ -1,1 +1,1 @@
-""""""
+"""Simulation: the golden model and the exported Verilog."""

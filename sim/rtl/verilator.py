@@ -6,6 +6,7 @@ hash of everything that made it. Set ``WAVES=1`` for a ``dump.vcd``, kept in ``b
 
 import fcntl
 import hashlib
+import logging
 import os
 import shutil
 import subprocess
@@ -56,6 +57,10 @@ class _Verilator(Verilator):
     which at the engine's size simulates 2.5 times faster than cocotb's default."""
 
     tick: Callable[[], None] | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log.setLevel(logging.CRITICAL)  # what matters is in the exceptions
 
     def _simulator_in_path_build_only(self) -> None:
         self.executable = str(_verilator_root() / "bin" / "verilator_bin")
