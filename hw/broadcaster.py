@@ -74,8 +74,8 @@ class Broadcaster(wiring.Component):
         config = self.config
         layout = struct(segment_layout(config))
 
-        m.submodules.segments = segments = Memory(shape=layout, depth=config.segment_depth,
-                                                  init=[], attrs=DISTRIBUTED)
+        m.submodules.segments = segments = Memory(
+            shape=layout, depth=max(config.segment_depth, 2), init=[], attrs=DISTRIBUTED)
         writer, reader = segments.write_port(), segments.read_port(domain="comb")
         m.d.comb += [writer.en.eq(self.write), writer.addr.eq(self.write_address),
                      writer.data.eq(self.write_data)]

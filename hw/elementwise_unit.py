@@ -67,10 +67,10 @@ class ElementwiseUnit(wiring.Component):
         m = Module()
         config = self.config
         param_struct = struct(param_layout(config))
-        m.submodules.params = params = Memory(shape=param_struct, depth=config.param_depth,
+        m.submodules.params = params = Memory(shape=param_struct, depth=max(config.param_depth, 2),
                                               init=[], attrs={"ram_style": "block"})
         cells = Memory(shape=data.ArrayLayout(signed(config.cell_bits), config.channels),
-                       depth=config.cell_depth, init=[], attrs={"ram_style": "block"})
+                       depth=max(config.cell_depth, 2), init=[], attrs={"ram_style": "block"})
         m.submodules.cells = cells
         param_writer, param_reader = params.write_port(), params.read_port()
         cell_writer, cell_reader = cells.write_port(), cells.read_port()

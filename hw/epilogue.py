@@ -79,7 +79,7 @@ class EpilogueSequencer(wiring.Component):
         config = self.config
 
         m.submodules.epilogues = epilogues = Memory(
-            shape=struct(epilogue_layout(config)), depth=config.epilogue_depth, init=[],
+            shape=struct(epilogue_layout(config)), depth=max(config.epilogue_depth, 2), init=[],
             attrs=DISTRIBUTED)
         writer, reader = epilogues.write_port(), epilogues.read_port(domain="comb")
         pointer = Signal(bits_for(config.epilogue_depth))

@@ -73,7 +73,8 @@ class Lane(wiring.Component):
                      decoder.entry.eq(weights.entries.payload)]
 
         # Activation queue: places promised at issue, columns held after push.
-        m.submodules.flags = flags = Memory(shape=1, depth=depth, init=[], attrs=DISTRIBUTED)
+        m.submodules.flags = flags = Memory(shape=1, depth=max(depth, 2), init=[],
+                                            attrs=DISTRIBUTED)
         flag_write, flag_read = flags.write_port(), flags.read_port(domain="comb")
         promised, held = Signal(range(depth + 1)), Signal(range(depth + 1))
         promised_next = Signal(range(depth + 1))

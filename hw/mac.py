@@ -10,6 +10,8 @@ from amaranth.lib.wiring import In, Out
 from ..contract.config import EngineConfig, bits_for
 
 DISTRIBUTED = {"ram_style": "distributed"}
+# Everywhere, a memory of depth 1 is built with depth 2: without an address bit, Yosys would write
+# vectors of width 0, which Verilog does not have.
 
 GROUP = 8
 """Channels that share LUTRAM words: a RAM32M16 holds 14 bits, so one 32-bit accumulator bank
@@ -76,7 +78,7 @@ class MacGroup(wiring.Component):
 
         m.submodules.queue = queue = Memory(
             shape=data.ArrayLayout(signed(config.act_bits), self.channels), init=[],
-            depth=config.queue_depth, attrs=DISTRIBUTED)
+            depth=max(config.queue_depth, 2), attrs=DISTRIBUTED)
         push, pop = queue.write_port(), queue.read_port(domain="comb")
         m.d.comb += [push.en.eq(self.push), push.addr.eq(self.push_slot),
                      push.data.eq(self.column), pop.addr.eq(self.pop_slot)]

@@ -272,12 +272,13 @@ class EngineBench:
             simulator.add_testbench(testbench, background=True)
         simulator.run()
 
-    def play(self, image: Image, frames: Any, active: Any, start: Any) -> None:
-        """One run of an image, from loading to idle."""
+    def play(self, image: Image, frames: Any, active: Any, start: Any,
+             beats: Sequence[int] | None = None) -> None:
+        """One run of an image, from loading to idle; ``beats`` loads something else."""
         total = len(frames) * decode_image(image).program.results
 
         async def drive(ctx: Any) -> None:
-            await self.load(ctx, load_beats(image))
+            await self.load(ctx, load_beats(image) if beats is None else beats)
             await self.run(ctx)
             await self.send(ctx, frames, active, start)
             await self.until_results(ctx, total)

@@ -18,6 +18,7 @@ from ese_lstm.contract.layout import (
     segment_layout,
 )
 from ese_lstm.hw.collector import Collector
+from ese_lstm.hw.emit import emit
 from ese_lstm.hw.engine import Engine
 from ese_lstm.sim.golden.cycles import simulate_model
 from ese_lstm.sim.golden.decode import decode_image
@@ -342,6 +343,28 @@ def test_load_port_waits_for_idle(engine_bench, synthetic, seed):
 def test_drain_is_the_sum_of_its_parts():
     """Register the select (test_epilogue), read the bank (test_lane), collect; the result is
     readable in the cycle after it is written. The cycle model's agreement checks the whole."""
-    assert timing.DRAIN == 1 + 1 + Collector.latency
+    assert 1 + 1 + Collector.latency == timing.DRAIN
     assert timing.VISIBLE == timing.DRAIN + timing.RESULT + 1
     assert Engine(config=TINY).config is TINY
+
+
+SMALLEST = TINY.replace(lanes=1, channels=1, queue_depth=1, acc_rows=4, stream_depth=8,
+                        activation_depth=4, cell_depth=1, param_depth=4, segment_depth=2,
+                        epilogue_depth=1, output_depth=2)
+
+
+def test_the_smallest_engine_that_holds_one_cell(engine_bench, synthetic, seed):
+    """Every memory exactly full, some of them one word deep."""
+    image, frames = synthetic(SMALLEST, *SHAPES["one-cell"], seed, density=1.0, frames=8)
+    assert len(image.sections["segments"]) == 2 and len(image.sections["params"]) == 4
+    masks = random_masks(random.Random(seed), 8, 1)
+    bench = engine_bench(SMALLEST, random.Random(seed), 0.1, 0.5)
+    bench.play(image, frames, *masks)
+    assert compare(bench, image, frames, *masks) > 0
+
+
+def test_memories_of_depth_1_have_an_address_in_verilog():
+    """Without one, Yosys writes wires of the range [-1:0]."""
+    config = SMALLEST.replace(param_depth=1, segment_depth=1)
+    text = emit(Engine(config=config), "ese", config)
+    assert "reg [" in text and "[-1:0]" not in text

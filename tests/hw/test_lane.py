@@ -5,7 +5,6 @@ import random
 import pytest
 from amaranth.hdl import ResetInserter, Signal
 from amaranth.sim import Simulator
-
 from ese_lstm.contract import timing
 from ese_lstm.contract.config import PRESETS, EngineConfig
 from ese_lstm.contract.layout import entry_layout
@@ -49,6 +48,7 @@ def run_lane(config: EngineConfig, tiles: list[list[dict]], rounds: int, rng: ra
     lane, hold = Lane(config=config), Signal(init=1)
     top = 1 << (config.act_bits - 1)
     words = [word for tile in tiles for column in tile for word in encode(config, column)]
+    assert len(words) <= config.stream_depth
     schedule, expected = [], []
     for _ in range(rounds):
         for tile in tiles:
@@ -153,7 +153,7 @@ def run_lane(config: EngineConfig, tiles: list[list[dict]], rounds: int, rng: ra
 @pytest.mark.parametrize("config", [
     TINY,
     TINY.replace(channels=1, queue_depth=1),
-    TINY.replace(index_mode="relative4", acc_rows=64, queue_depth=3),
+    TINY.replace(index_mode="relative4", acc_rows=64, queue_depth=3, stream_depth=4096),
     TINY.replace(acc_rows=12, weight_bits=16, acc_bits=40),
 ], ids=["tiny", "one-channel", "relative4", "wide"])
 def test_lane_matches_twin(config: EngineConfig, idle: float, seed: int) -> None:
@@ -161,3 +161,83 @@ def test_lane_matches_twin(config: EngineConfig, idle: float, seed: int) -> None
     compared, products = run_lane(config, random_tiles(config, rng, 4), 2, rng, idle)
     assert compared >= 8 * config.acc_rows
     assert products > 0
+
+
+def test_latencies_are_exact(simulate) -> None:
+    """One column of two entries of one row, which end a tile: when each fires, accumulates,
+    and the tile is done."""
+    config = TINY.replace(channels=1)
+    lane, hold = Lane(config=config), Signal(init=1)
+    layout = entry_layout(config)
+    words = [layout.pack({"weight": weight, "index": 5, "last": last})
+             for weight, last in ((2, 0), (3, 1))]
+    assert lane.latency == timing.MAC
+    issue = 8
+    head = issue + timing.BROADCAST
+    seen: list[tuple[int, ...]] = []
+
+    async def testbench(ctx):
+        for address, word in enumerate(words):
+            ctx.set(lane.write, 1)
+            ctx.set(lane.address, address)
+            ctx.set(lane.data, word)
+            await ctx.tick()
+        ctx.set(lane.write, 0)
+        ctx.set(lane.write_last, 1)
+        ctx.set(lane.data, len(words) - 1)
+        await ctx.tick()
+        ctx.set(lane.write_last, 0)
+        ctx.set(hold, 0)
+        ctx.set(lane.drain_select, 1)
+        ctx.set(lane.drain_row, 5)
+        for cycle in range(head + 8):
+            ctx.set(lane.issue, cycle == issue)
+            ctx.set(lane.push, cycle == issue + timing.BROADCAST - 1)
+            ctx.set(lane.column, [10])
+            ctx.set(lane.tile_last, 1)
+            _, _, fired, drain, done = await ctx.tick().sample(
+                lane.fired_product, lane.drain_0, lane.done)
+            seen.append((fired, drain[0], done))
+
+    simulate(ResetInserter(hold)(lane), testbench)
+    fired, drained, done = zip(*seen, strict=True)
+    assert [cycle for cycle, bit in enumerate(fired) if bit] == [head + 1, head + 2]
+    readable = [head + timing.MAC, head + 1 + timing.MAC]
+    assert [cycle - 1 for cycle, value in enumerate(drained) if value == 20] == readable[:1]
+    assert drained[readable[1] + 1] == 50
+    assert done.index(1) == readable[1]
+
+
+def test_full_follows_issue_and_pop_with_a_queue_of_one(simulate) -> None:
+    """The only place is taken from the cycle after the issue to the one after the pop."""
+    config = TINY.replace(channels=1, queue_depth=1)
+    lane, hold = Lane(config=config), Signal(init=1)
+    full: list[int] = []
+
+    async def testbench(ctx):
+        ctx.set(lane.write, 1)
+        ctx.set(lane.data, entry_layout(config).pack({"weight": 1, "index": 0, "last": 1}))
+        await ctx.tick()
+        ctx.set(lane.write, 0)
+        ctx.set(lane.write_last, 1)
+        ctx.set(lane.data, 0)
+        await ctx.tick()
+        ctx.set(lane.write_last, 0)
+        ctx.set(hold, 0)
+        for cycle in range(14):
+            ctx.set(lane.issue, cycle == 6)
+            ctx.set(lane.push, cycle == 6 + timing.BROADCAST - 1)
+            full.append((await ctx.tick().sample(lane.full))[2])
+
+    simulate(ResetInserter(hold)(lane), testbench)
+    popped = 6 + timing.BROADCAST
+    assert [cycle for cycle, bit in enumerate(full) if bit] == list(range(7, popped + 1))
+
+
+def test_channels_of_every_group_and_no_other(seed: int) -> None:
+    """Nine channels are two groups of multipliers; every channel drains its own sums."""
+    rng = random.Random(seed)
+    config = TINY.replace(channels=9, queue_depth=5)
+    compared, products = run_lane(config, random_tiles(config, rng, 2), 1, rng, 0.2)
+    assert compared >= 2 * 9 * config.acc_rows
+    assert products + compared > 0
