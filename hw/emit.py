@@ -146,7 +146,7 @@ def _unescape(text: str) -> str:
                      reverse=True)
     if not escaped:
         return text
-    return re.sub(rf"\\({'|'.join(escaped)}) ", lambda match: renamed[match[1]] + " ", text)
+    return re.sub(rf"\\({'|'.join(escaped)}) +", lambda match: renamed[match[1]] + " ", text)
 
 
 def _identity(unit: wiring.Component) -> tuple[Any, ...]:

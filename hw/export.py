@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from ..contract.layout import (
 )
 from . import emit
 from .engine import Engine
+from .inventory import instances, memories
 
 TOP = "ese_engine"
 DESCRIPTION_FORMAT = "ese-engine"
@@ -73,8 +74,8 @@ def describe(config: EngineConfig, verilog: str) -> dict[str, Any]:
 
     ports: name, direction, width and fields of every port, with bit offsets (arrays: element
     width and count). load: what each section of the load port writes and how its words are laid
-    out. latencies: cycles, from ``contract.timing``. memories: words and bits, with the number
-    of copies.
+    out. latencies: cycles, from ``contract.timing``. modules: how often each is used. memories:
+    words and bits of each, and how many there are.
     """
     return {
         "format": DESCRIPTION_FORMAT, "version": DESCRIPTION_VERSION, "module": TOP,
@@ -85,27 +86,9 @@ def describe(config: EngineConfig, verilog: str) -> dict[str, Any]:
         "ports": _ports(config),
         "load": _load(config),
         "latencies": {name.lower(): getattr(timing, name) for name in LATENCIES},
-        "memories": memories(config),
+        "modules": instances(verilog, TOP),
+        "memories": [asdict(memory) for memory in memories(verilog, TOP)],
     }
-
-
-def memories(config: EngineConfig) -> list[dict[str, Any]]:
-    """Every memory of the engine: words × bits, how many of it, and the primitive meant."""
-    word = config.act_bits * config.channels
-    table: list[tuple[str, int, int, int, str]] = [
-        ("weight stream", config.stream_depth, config.entry_bits, config.lanes, "block"),
-        ("activation buffer", config.activation_depth, word, 1, "block"),
-        ("cell buffer", config.cell_depth, config.cell_bits * config.channels, 1, "block"),
-        ("params", config.param_depth, param_layout(config).bits, 1, "block"),
-        ("segments", config.segment_depth, segment_layout(config).bits, 1, "distributed"),
-        ("epilogues", config.epilogue_depth, epilogue_layout(config).bits, 1, "distributed"),
-        ("frame output", config.output_depth, word + 1, 1, "distributed"),
-        ("activation queue", config.queue_depth, word + 1, config.lanes, "distributed"),
-        ("accumulator bank", config.acc_rows, config.acc_bits * config.channels,
-         2 * config.lanes, "distributed"),
-    ]
-    return [dict(zip(("name", "words", "bits", "count", "style"), row, strict=True))
-            for row in table]
 
 
 def _ports(config: EngineConfig) -> list[dict[str, Any]]:

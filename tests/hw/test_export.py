@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
-from ese_lstm.contract.layout import Section, entry_layout, load_layout
+from ese_lstm.contract.layout import Section, entry_layout, load_layout, param_layout
 from ese_lstm.hw.export import export_verilog
 
 TINY = PRESETS["tiny"]
@@ -68,12 +68,18 @@ def test_the_description_identifies_the_verilog(exported: tuple[str, dict]) -> N
     assert description["latencies"]["mac"] > 0
 
 
-def test_memories_are_those_of_the_verilog(exported: tuple[str, dict]) -> None:
-    text, description = exported
-    shapes = {(int(words) + 1, int(high or 0) + 1) for high, words in re.findall(
-        r"^  reg (?:\[(\d+):0\] )?[\w\\$.]+ *\[(\d+):0\];", text, re.MULTILINE)}
-    assert {(memory["words"], memory["bits"]) for memory in description["memories"]
-            if memory["style"] == "block"} <= shapes
+def test_memories_and_modules_are_listed(exported: tuple[str, dict]) -> None:
+    _text, description = exported
+    shapes = {(memory["words"], memory["bits"], memory["count"], memory["style"])
+              for memory in description["memories"]}
+    assert {(TINY.stream_depth, TINY.entry_bits, TINY.lanes, "block"),
+            (TINY.activation_depth, TINY.act_bits * TINY.channels, 1, "block"),
+            (TINY.cell_depth, TINY.cell_bits * TINY.channels, 1, "block"),
+            (TINY.param_depth, param_layout(TINY).bits, 1, "block")} <= shapes
+    rows = sum(memory["words"] * memory["bits"] * memory["count"]
+               for memory in description["memories"] if memory["name"].startswith("bank_"))
+    assert rows == 2 * TINY.acc_rows * TINY.acc_bits * TINY.multipliers
+    assert description["modules"]["ese_lane"] == TINY.lanes
 
 
 def test_nothing_is_written_twice(tmp_path: Path) -> None:
