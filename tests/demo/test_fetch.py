@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from ese_lstm import registry
 from ese_lstm.contract.errors import EseError
 from ese_lstm.demo import fetch
 
@@ -35,9 +36,9 @@ def deb(path: Path, files: dict[str, bytes]) -> Path:
 @pytest.fixture
 def no_tools(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without apt-get and dpkg-deb, where every command fails."""
-    monkeypatch.setattr(fetch.shutil, "which", lambda name: None)
-    monkeypatch.setattr(fetch, "_run", lambda command, folder: (1, "no network"))
-    monkeypatch.setattr(fetch, "PAUSE_S", 0.0)
+    monkeypatch.setattr(registry.shutil, "which", lambda name: None)
+    monkeypatch.setattr(registry, "_run", lambda command, folder: (1, "no network"))
+    monkeypatch.setattr(registry, "PAUSE_S", 0.0)
 
 
 @pytest.fixture
@@ -113,10 +114,10 @@ def test_apt_without_lists_fetches_its_own(tmp_path: Path,
             return 0, ""
         return (0, "") if "update" in command else (100, "E: Unable to locate package")
 
-    monkeypatch.setattr(fetch.shutil, "which", lambda name: f"/usr/bin/{name}")
-    monkeypatch.setattr(fetch, "_run", run)
-    package = fetch._package(tmp_path, "sounds", "sounds_*.deb",
-                             fetch._apt_download("sounds", tmp_path), lambda text: None)
+    monkeypatch.setattr(registry.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(registry, "_run", run)
+    package = registry.obtain(tmp_path, "sounds", "sounds_*.deb",
+                              registry.apt_download("sounds", tmp_path), lambda text: None)
     assert package.read_bytes() == b"package"
     assert ["download" in command for command in commands] == [True, False, True]
     assert any(option.startswith("Dir::State::Lists=") for option in commands[1])
