@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from amaranth.hdl import Elaboratable
+from amaranth.hdl import Elaboratable, ResetInserter, Signal
 from amaranth.sim import Simulator
 from ese_lstm.compress.pipeline import CompressOptions, compress_network
 from ese_lstm.compress.synthetic import LayerShape, random_frames, random_network
@@ -176,8 +176,8 @@ Write = tuple[int, list[int]]
 class EngineBench:
     """An engine with its streams and its observers: every write, every output, in order.
 
-    rng, idle, pause: probability of an idle cycle before each input column, and of not taking an
-    output; ``pause`` may be changed at any time.
+    idle, pause: probability of an idle cycle before each input column, and of not taking an
+    output; ``pause`` may be changed at any time. reset: the clock domain's, for testbenches.
     """
 
     LIMIT = 100_000
@@ -185,7 +185,7 @@ class EngineBench:
     def __init__(self, config: EngineConfig, rng: random.Random, idle: float = 0.0,
                  pause: float = 0.0) -> None:
         self.config, self.rng, self.idle, self.pause = config, rng, idle, pause
-        self.engine = Engine(config=config)
+        self.engine, self.reset = Engine(config=config), Signal()
         self.forget()
 
     def forget(self) -> None:
@@ -264,7 +264,7 @@ class EngineBench:
                 if ready and valid:
                     self.outputs.append((payload.last, list(payload["values"])))
 
-        simulator = Simulator(engine)
+        simulator = Simulator(ResetInserter(self.reset)(engine))
         simulator.add_clock(PERIOD)
         for testbench in testbenches:
             simulator.add_testbench(testbench)

@@ -319,6 +319,38 @@ def test_run_raised_again_before_idle_goes_on(engine_bench, synthetic, seed):
     assert compare(bench, image, frames, *masks) > 0
 
 
+def test_reset_in_mid_run_leaves_nothing_behind(engine_bench, synthetic, seed):
+    """Reset for one cycle with results under way and run still high: they are not written later,
+    where they would count as results of the next run and keep the engine from becoming idle."""
+    image, frames = synthetic(TINY, *SHAPES["lstm"], seed, frames=3)
+    masks = everyone(3, TINY.channels)
+    bench = engine_bench(TINY, random.Random(seed), pause=0.2)
+
+    async def drive(ctx):
+        for written in (1, 4, 7, None):
+            bench.forget()
+            await bench.load(ctx, load_beats(image))
+            await bench.run(ctx)
+            await bench.send(ctx, frames[:2], masks[0][:2], masks[1][:2])
+            if written is None:
+                break
+            await bench.until_results(ctx, written)
+            ctx.set(bench.reset, 1)
+            await ctx.tick()
+            ctx.set(bench.reset, 0)
+            before = len(bench.results), len(bench.cells)
+            for _ in range(2 * timing.VISIBLE):
+                await ctx.tick()
+            assert (len(bench.results), len(bench.cells)) == before
+            await bench.stop(ctx)
+        await bench.send(ctx, frames[2:], masks[0][2:], masks[1][2:])
+        await bench.until_results(ctx, 3 * 5)
+        await bench.stop(ctx)
+
+    bench.simulate(drive)
+    assert compare(bench, image, frames, *masks) > 0
+
+
 def test_load_port_waits_for_idle(engine_bench, synthetic, seed):
     """Beats offered while running are not taken."""
     image, frames = synthetic(TINY, *SHAPES["one-cell"], seed, frames=2)
