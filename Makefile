@@ -35,7 +35,7 @@ lint: $(VENV)/.ready-dev  ## ruff
 # mypy does not see setuptools' package-dir map: give it the same tree as links.
 types: $(VENV)/.ready-dev  ## mypy
 	@rm -rf $(TYPES) && mkdir -p $(TYPES)/ese_lstm
-	@ln -s $(addprefix $(CURDIR)/,package/__init__.py $(PACKAGES)) $(TYPES)/ese_lstm
+	@ln -s $(addprefix $(CURDIR)/,$(wildcard package/*.py) $(PACKAGES)) $(TYPES)/ese_lstm
 	cd $(TYPES) && $(abspath $(BIN))/mypy --config-file $(CURDIR)/pyproject.toml \
 		--cache-dir $(CURDIR)/.mypy_cache -p ese_lstm
 

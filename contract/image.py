@@ -23,8 +23,14 @@ from safetensors.numpy import save
 
 from .config import RELATIVE_BITS, EngineConfig
 from .errors import EseError
-from .layout import (Layout, entry_layout, epilogue_layout, header_layout, param_layout,
-                     segment_layout)
+from .layout import (
+    Layout,
+    entry_layout,
+    epilogue_layout,
+    header_layout,
+    param_layout,
+    segment_layout,
+)
 
 FORMAT = "ese-image"
 VERSION = 1

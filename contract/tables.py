@@ -16,6 +16,7 @@ knots and midpoints; worst error at 16 bits is below 2**−11 for both (tests/co
 import math
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 from .config import EngineConfig
 
@@ -62,7 +63,7 @@ def _table(act_bits: int) -> ActivationTable:
             value = _lifted(function, index * step, step)
             knots.append(min(max(math.floor(value * one + 0.5), 0), one - 1))
         bases.append(tuple(knots[:-1]))
-        slopes.append(tuple(b - a for a, b in zip(knots, knots[1:], strict=False)))
+        slopes.append(tuple(b - a for a, b in pairwise(knots)))
     return ActivationTable(act_bits, index_bits, act_bits - 1 - index_bits,
                            (bases[0], bases[1]), (slopes[0], slopes[1]))
 

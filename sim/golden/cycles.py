@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ...contract import timing
 from ...contract.config import EngineConfig
 from ...contract.errors import EseError
-from ...contract.program import Epilogue, Program
+from ...contract.program import Epilogue, Program, Segment
 from .decode import DecodedModel
 
 
@@ -205,7 +205,7 @@ class _Engine:
         self._tile_ends = [self._tile_ends[-1], issues[-1]]
 
 
-def _waits(segments: Sequence) -> list[int | None]:
+def _waits(segments: Sequence[Segment]) -> list[int | None]:
     """For each column the sequence number in the frame that it waits for, if any."""
     return [segment.need + column if segment.wait else None
             for segment in segments for column in range(segment.length)]

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from operator import methodcaller
 from pathlib import Path
 
 import find_libpython
@@ -51,7 +52,7 @@ def _fetch(cache: Path, target: Path, note: Callable[[str], None]) -> None:
             except EseError as error:
                 reason = error
                 continue
-            write_atomically(target, lambda temporary, data=data: temporary.write_bytes(data))
+            write_atomically(target, methodcaller("write_bytes", data))
             return
     raise EseError(f"simulation: Python's shared library must be installed (Debian: "
                    f"{PACKAGES[0]}); fetching it failed: {reason}")

@@ -11,7 +11,8 @@ LAYER = LayerInfo(inputs=3, cells=4, projection=0, peepholes=False, bias=False, 
                   output_frac=15, gate_weight_frac=(11, 8), projection_weight_frac=0, cell_base=0)
 MANIFEST = Manifest(config=PRESETS["tiny"].model_dump(), source="", source_sha256="", command="",
                     layers=(LAYER,), matrices=(), input_exponents=(0, 3, -1), entries=0,
-                    null_entries=0, filler_entries=0, published_fillers=0, dense_weights=0, sections={})
+                    null_entries=0, filler_entries=0, published_fillers=0,
+                    dense_weights=0, sections={})
 
 
 def test_scaling_rounding_and_saturation():

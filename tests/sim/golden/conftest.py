@@ -206,8 +206,9 @@ def encode(config: EngineConfig, program: Program, tiles: list[TileWeights], bia
     sections["lane_lengths"] = np.array(lengths, dtype=np.uint32)
     manifest = Manifest(
         config=config.model_dump(), source="test", source_sha256="", command="test", layers=(),
-        matrices=(), input_exponents=(), entries=0, null_entries=0, filler_entries=0, published_fillers=0,
-        dense_weights=0, sections={name: checksum(part) for name, part in sections.items()})
+        matrices=(), input_exponents=(), entries=0, null_entries=0, filler_entries=0,
+        published_fillers=0, dense_weights=0,
+        sections={name: checksum(part) for name, part in sections.items()})
     return Image(manifest, config, sections)
 
 

@@ -25,7 +25,7 @@ class Stepped:
         self.config, self.frames = config, frames
         self.results = program.results
         self.columns = []
-        for tile, (segments, epilogue) in enumerate(program.tiles()):
+        for tile, (segments, _epilogue) in enumerate(program.tiles()):
             waits = [segment.need + k if segment.wait else None
                      for segment in segments for k in range(segment.length)]
             for k, wait in enumerate(waits):
