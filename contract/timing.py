@@ -49,7 +49,13 @@ into the same bank."""
 ISSUES_PER_CELL = 4
 """Rows that the epilogue sequencer issues a cell, one a cycle."""
 
-O_SKEW = -(-(DRAIN + CELL - OPERAND_LEAD) // ISSUES_PER_CELL)
+
+def o_skew(cycles_per_cell: int) -> int:
+    """O_SKEW for an element-wise unit that takes so many cycles a cell."""
+    return -(-(DRAIN + CELL - OPERAND_LEAD) // cycles_per_cell)
+
+
+O_SKEW = o_skew(ISSUES_PER_CELL)
 """Cells by which gate o's row trails gates i, f, g, so that it reads the new cell state.
 
 Gate g of cell k issues in cycle 4k + 2 and its cell state is written in cycle

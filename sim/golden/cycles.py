@@ -9,10 +9,13 @@ always taken. The rules, with the latencies of :mod:`contract.timing`:
 - A lane fires one entry a cycle, a column's first at the earliest BROADCAST after its issue.
 - A tile's epilogue issues one row a cycle, after its last entry and after the epilogue before it;
   gate o of an LSTM cell trails its other gates by O_SKEW cells.
+
+A lane cycle belongs to the segment of the entry that the lane fires in it or, if it fires none,
+of the column that it waits for; so segments share out a frame's lane cycles without rest.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +44,23 @@ class Stalls:
 
 
 @dataclass(frozen=True)
+class SegmentCycles:
+    """What one segment took in one frame."""
+
+    entries: int
+    """Lane cycles in which a lane fired an entry of the segment."""
+    starved: Stalls
+    """Lane cycles in which a lane waited for a column of the segment, by what held the broadcaster
+    back last."""
+    stalls: Stalls
+
+    @property
+    def lane_cycles(self) -> int:
+        """All lane cycles that belong to the segment."""
+        return self.entries + self.starved.total
+
+
+@dataclass(frozen=True)
 class FrameCycles:
     """Events of one frame; stalls are those before each of its columns."""
 
@@ -50,6 +70,8 @@ class FrameCycles:
     last_visible: int
     """The frame's last result can be read as a column."""
     stalls: Stalls
+    segments: tuple[SegmentCycles, ...]
+    """In the program's order."""
 
 
 @dataclass(frozen=True)
@@ -94,30 +116,37 @@ class CycleReport:
         return self.frames[-1].stalls
 
 
-def simulate_model(decoded: DecodedModel, frames: int = 5) -> CycleReport:
+def simulate_model(decoded: DecodedModel, frames: int = 5, *,
+                   cycles_per_cell: int = timing.ISSUES_PER_CELL) -> CycleReport:
     """:func:`simulate_cycles` for a decoded image."""
     return simulate_cycles(decoded.config, decoded.counts, decoded.program, frames,
-                           nulls=decoded.null_entries, fillers=decoded.filler_entries)
+                           nulls=decoded.null_entries, fillers=decoded.filler_entries,
+                           cycles_per_cell=cycles_per_cell)
 
 
 def simulate_cycles(config: EngineConfig, counts: Sequence[NDArray[np.int64]], program: Program,
-                    frames: int, *, nulls: int = 0, fillers: int = 0) -> CycleReport:
+                    frames: int, *, nulls: int = 0, fillers: int = 0,
+                    cycles_per_cell: int = timing.ISSUES_PER_CELL) -> CycleReport:
     """Run ``frames`` frames of a program.
 
     counts: entries of each tile's columns in each lane, (lanes, columns) per tile, each at least
     1. frames: at least 2. nulls, fillers: how many of a frame's entries carry no weight.
+    cycles_per_cell: of the epilogue; other values than the hardware's say what another
+    element-wise unit would give, its linear rows still one a cycle.
     Raises EseError on wrong shapes, or if a column waits for a result of its own tile or later.
     """
     if frames < 2:
         raise EseError(f"frames: must be at least 2, got {frames}")
     shapes = [(config.lanes, sum(segment.length for segment in segments))
               for segments, _ in program.tiles()]
+    if cycles_per_cell < 1:
+        raise EseError(f"cycles_per_cell: must be at least 1, got {cycles_per_cell}")
     if [part.shape for part in counts] != shapes:
         raise EseError(f"counts: must have the shapes {shapes}, got "
                        f"{[part.shape for part in counts]}")
     if any((part < 1).any() for part in counts):
         raise EseError("counts: must be at least 1 entry in every column of every lane, got 0")
-    engine = _Engine(config, counts, program)
+    engine = _Engine(config, counts, program, cycles_per_cell)
     done = tuple(engine.run_frame() for _ in range(frames))
     periods = [b.last_visible - a.last_visible for a, b in itertools.pairwise(done)]
     entries = sum(int(part.sum()) for part in counts)
@@ -132,11 +161,13 @@ class _Engine:
     """Times so far: when lanes are free, columns left the queues, rows were issued."""
 
     def __init__(self, config: EngineConfig, counts: Sequence[NDArray[np.int64]],
-                 program: Program) -> None:
+                 program: Program, cycles_per_cell: int) -> None:
+        self._per_cell = cycles_per_cell
+        self._o_skew = timing.o_skew(cycles_per_cell)
         self._depth = config.queue_depth
         self._results = program.results
         self._tiles = [
-            (_waits(segments), epilogue, np.ascontiguousarray(part.T))
+            (list(_pieces(segments, np.ascontiguousarray(part.T))), epilogue)
             for (segments, epilogue), part in zip(program.tiles(), counts, strict=True)]
         self._lanes_last = np.full(config.lanes, -1, dtype=np.int64)
         self._issued = -1
@@ -146,26 +177,34 @@ class _Engine:
         """Of each result since the start (of gate o, for a cell)."""
         self._tile_ends = [-timing.BANK_FREE - timing.EPILOGUE_GAP] * 2
         self._frame = 0
+        self._cause = 0
+        """What held the broadcaster back last: bank, dependency, queue."""
 
     def run_frame(self) -> FrameCycles:
         """Issue the next frame's columns and finish its tiles."""
-        stalls = [0, 0, 0]
         first = None
-        for waits, epilogue, counts in self._tiles:
-            start = self._run_columns(waits, counts, stalls)
-            first = start if first is None else first
+        done: list[SegmentCycles] = []
+        for segments, epilogue in self._tiles:
+            bank = self._tile_ends[-2] + timing.BANK_FREE
+            for waits, counts in segments:
+                start, cycles = self._run_columns(waits, counts, bank)
+                first = start if first is None else first
+                done.append(cycles)
+                bank = 0
             self._finish_tile(epilogue)
         self._frame += 1
         assert first is not None
+        stalls = Stalls(*(sum(getattr(part.stalls, name) for part in done)
+                          for name in ("bank", "dependency", "queue")))
         return FrameCycles(first, self._issued, int(self._lanes_last.max()),
-                           self._row_issues[-1] + timing.VISIBLE, Stalls(*stalls))
+                           self._row_issues[-1] + timing.VISIBLE, stalls, tuple(done))
 
     def _run_columns(self, waits: list[int | None], counts: NDArray[np.int64],
-                     stalls: list[int]) -> int:
-        """Issue one tile's columns; returns the first one's cycle."""
-        bank = self._tile_ends[-2] + timing.BANK_FREE
+                     bank: int) -> tuple[int, SegmentCycles]:
+        """Issue one segment's columns; also returns the first one's cycle."""
         offset = self._frame * self._results
         lanes_last, left, depth = self._lanes_last, self._left, self._depth
+        stalls, starved = [0, 0, 0], [0, 0, 0]
         first = -1
         for wait, entries in zip(waits, counts, strict=True):
             earliest = self._issued + 1
@@ -175,29 +214,29 @@ class _Engine:
                     raise EseError(f"segments: a column must not wait for result {wait} of its "
                                    f"frame before an earlier tile has written it")
                 dependency = self._row_issues[wait + offset - 1] + timing.VISIBLE
-            at = max(earliest, bank)
-            stalls[0] += at - earliest
-            after = max(at, dependency)
-            stalls[1] += after - at
-            issue = max(after, left[-depth] + 1)
-            stalls[2] += issue - after
-            self._issued = issue
-            first = issue if first < 0 else first
-            np.maximum(lanes_last + 1, issue + timing.BROADCAST, out=lanes_last)
-            lanes_last += entries
-            lanes_last -= 1
+            reached = earliest
+            for cause, allowed in enumerate((bank, dependency, left[-depth] + 1)):
+                if allowed > reached:
+                    stalls[cause] += allowed - reached
+                    reached = allowed
+                    self._cause = cause
+            self._issued = reached
+            first = reached if first < 0 else first
+            ready = np.maximum(lanes_last + 1, reached + timing.BROADCAST)
+            starved[self._cause] += int((ready - lanes_last).sum()) - len(ready)
+            np.add(ready, entries - 1, out=lanes_last)
             left.append(int(lanes_last.max()))
             bank = 0
         del left[:-depth]
-        return first
+        return first, SegmentCycles(int(counts.sum()), Stalls(*starved), Stalls(*stalls))
 
     def _finish_tile(self, epilogue: Epilogue) -> None:
         """Issue one tile's rows."""
         start = max(int(self._lanes_last.max()) + timing.MAC + timing.EPILOGUE_START,
                     self._tile_ends[-1] + timing.EPILOGUE_GAP)
         if epilogue.lstm:
-            per_cell = timing.ISSUES_PER_CELL
-            start += per_cell * timing.O_SKEW + per_cell - 1
+            per_cell = self._per_cell
+            start += per_cell * self._o_skew + per_cell - 1
             issues = range(start, start + per_cell * epilogue.count, per_cell)
         else:
             issues = range(start, start + epilogue.count)
@@ -205,7 +244,13 @@ class _Engine:
         self._tile_ends = [self._tile_ends[-1], issues[-1]]
 
 
-def _waits(segments: Sequence[Segment]) -> list[int | None]:
-    """For each column the sequence number in the frame that it waits for, if any."""
-    return [segment.need + column if segment.wait else None
-            for segment in segments for column in range(segment.length)]
+def _pieces(segments: Sequence[Segment], counts: NDArray[np.int64]
+            ) -> Iterator[tuple[list[int | None], NDArray[np.int64]]]:
+    """Of each segment: the sequence number in the frame that each column waits for, if any, and
+    the columns' entries; counts of the whole tile, (columns, lanes)."""
+    first = 0
+    for segment in segments:
+        waits = [segment.need + column if segment.wait else None
+                 for column in range(segment.length)]
+        yield waits, counts[first:first + segment.length]
+        first += segment.length

@@ -275,3 +275,44 @@ def test_google_lstm(nets: Any) -> None:
 def test_bad_calls(frames: int, counts: Any, program: Program, message: str) -> None:
     with pytest.raises(EseError, match="^" + message):
         simulate_cycles(EngineConfig(lanes=1, channels=1), counts, program, frames)
+
+
+@pytest.mark.parametrize("sizes", [[(13, 7)], [(9, 0), (9, 5)]])
+def test_segments_share_out_every_lane_cycle(nets: Any, seed: int, sizes: Any) -> None:
+    rng = np.random.default_rng(seed)
+    config = CONFIG.replace(queue_depth=4)
+    layers = nets.random_layers(rng, config, 6, sizes, 0.5, True)
+    decoded = decode_image(nets.encode(config, *nets.build(config, layers)))
+    report = simulate_model(decoded, 12)
+    assert report.settled
+    last = report.frames[-1]
+    assert len(last.segments) == len(decoded.program.segments) > 1
+    assert sum(part.entries for part in last.segments) == report.entries
+    assert sum(part.lane_cycles for part in last.segments) == (
+        config.lanes * report.cycles_per_frame)
+    assert sum(part.starved.total for part in last.segments) == report.starved_slots
+    for name in ("bank", "dependency", "queue"):
+        assert sum(getattr(part.stalls, name) for part in last.segments) == getattr(
+            report.stalls, name)
+
+
+def test_one_lane_in_one_queue_place_waits_for_the_pipeline_alone(nets: Any) -> None:
+    """Depth 1: each column is issued the cycle after the one before was fired."""
+    config = CONFIG.replace(lanes=1, queue_depth=1)
+    layers = nets.random_layers(np.random.default_rng(3), config, 5, [(1, 0)], 1.0, True)
+    decoded = decode_image(nets.encode(config, *nets.build(config, layers)))
+    inputs, recurrent = simulate_model(decoded, 6).frames[-1].segments
+    assert inputs.starved == Stalls(0, 0, 5 * timing.BROADCAST)
+    assert recurrent.starved.dependency > 0
+
+
+def test_a_faster_element_wise_unit_never_takes_longer(nets: Any, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    layers = nets.random_layers(rng, CONFIG, 4, [(17, 5)], 0.3, True)
+    decoded = decode_image(nets.encode(CONFIG, *nets.build(CONFIG, layers)))
+    cycles = [simulate_model(decoded, 8, cycles_per_cell=cycles).cycles_per_frame
+              for cycles in (1, 2, 4, 8, 64)]
+    assert cycles == sorted(cycles)
+    assert cycles[2] == simulate_model(decoded, 8).cycles_per_frame < cycles[-1]
+    with pytest.raises(EseError, match=r"^cycles_per_cell: must be at least 1, got 0$"):
+        simulate_model(decoded, cycles_per_cell=0)
