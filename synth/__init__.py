@@ -1,0 +1,1 @@
+"""Synthesis and timing of the exported Verilog with open tools: estimates without a vendor's."""

@@ -1,0 +1,103 @@
+"""Yosys (the pyosys wheel), one unit a process: its log goes to a file, its memory is given back."""
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from ..contract.errors import EseError
+
+Netlist = dict[str, Any]
+"""One module as Yosys' ``write_json`` has it: ports, cells, netnames."""
+
+XCU = "synth_xilinx -family xcu -flatten -noiopad -noclkbuf -top {top}"
+"""UltraScale mapping: LUT1-6, CARRY4 (two make a CARRY8), RAM32M16, RAMB36E2, DSP48E2."""
+
+ECP5 = "synth_ecp5 -top {top} -json {json}"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A Verilog text to be mapped by the Yosys command ``command``; files go to ``folder``."""
+
+    name: str
+    verilog: str
+    command: str
+    folder: Path
+
+    @property
+    def json(self) -> Path:
+        """Where the netlist goes."""
+        return self.folder / f"{self.name}.json"
+
+
+def available() -> None:
+    """Raises EseError if pyosys is not installed."""
+    try:
+        import pyosys  # noqa: F401
+    except ImportError:
+        raise EseError("synthesis: needs the package pyosys (pip install 'ese-lstm[synth]')"
+                       ) from None
+
+
+def run_all(tasks: Iterable[Task], *, jobs: int,
+            progress: Callable[[str, float], None] | None = None) -> dict[str, float]:
+    """Run the tasks, ``jobs`` at a time; seconds that each took, by name.
+
+    progress: called with the name of a task that is done and its seconds. Raises EseError naming
+    the unit and the log if Yosys fails.
+    """
+    seconds: dict[str, float] = {}
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
+        running = {pool.submit(_run, task): task for task in tasks}
+        for future in as_completed(running):
+            task = running[future]
+            error = future.exception()
+            if error is not None:
+                raise EseError(f"synthesis: {task.name} must be mapped by Yosys, but it failed: "
+                               f"{task.json.with_suffix('.log')}") from error
+            seconds[task.name] = future.result()
+            if progress:
+                progress(task.name, seconds[task.name])
+    return seconds
+
+
+def netlist(task: Task) -> Netlist:
+    """The mapped module."""
+    module: Netlist = json.loads(task.json.read_text())["modules"][task.name]
+    return module
+
+
+def _run(task: Task) -> float:
+    begin = perf_counter()
+    task.folder.mkdir(parents=True, exist_ok=True)
+    source = task.json.with_suffix(".v")
+    source.write_text(task.verilog)
+    log = os.open(task.json.with_suffix(".log"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    from pyosys import libyosys
+
+    design = libyosys.Design()
+    for command in (
+            f"read_verilog -sv {source}", f"hierarchy -check -top {task.name}",
+            # abc9 stops at net names that look like a bit of a vector.
+            "rename -hide w:*[*", "opt_clean -purge",
+            task.command.format(top=task.name, json=task.json),
+            f"write_json {task.json}"):
+        libyosys.run_pass(command, design)
+    return perf_counter() - begin
+
+
+def count_cells(module: Mapping[str, Any]) -> dict[str, int]:
+    """How many cells of each type a mapped module has."""
+    counts: dict[str, int] = {}
+    for cell in module["cells"].values():
+        counts[cell["type"]] = counts.get(cell["type"], 0) + 1
+    return dict(sorted(counts.items()))
