@@ -12,13 +12,19 @@ TYPES := build/types
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test sim verilog lint types clean distclean
+.PHONY: help demo bench ablations test sim verilog lint types clean distclean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 demo: $(VENV)/.ready-demo  ## real checkpoint and speech to simulated Verilog, in build/demo
 	$(BIN)/python -m ese_lstm.demo
+
+bench: $(VENV)/.ready-bench  ## the paper's network on the 1,024-multiplier engine, in build/bench
+	$(BIN)/python -m ese_lstm.bench
+
+ablations: $(VENV)/.ready-bench  ## tables and plots of docs/results, by the cycle model
+	$(BIN)/python -m ese_lstm.bench.ablations
 
 test: lint types $(VENV)/.ready-dev  ## lint, types, all tests and every cocotb bench
 	$(BIN)/pytest $(PYTEST_FLAGS)
@@ -59,7 +65,8 @@ $(VENV)/bin/python:
 
 EXTRAS_base :=
 EXTRAS_demo := [compress,sim,demo]
-EXTRAS_dev := [compress,sim,demo,dev]
+EXTRAS_bench := [compress,sim,bench]
+EXTRAS_dev := [compress,sim,demo,bench,dev]
 
 $(VENV)/.ready-%: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing into $(VENV) …"

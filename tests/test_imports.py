@@ -11,12 +11,13 @@ ROOMS = tuple(sorted(init.parent.name for init in ROOT.glob("*/__init__.py")))
 SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 
 FORBIDDEN = {
-    "contract": ("boards", "cli", "compress", "demo", "hw", "sim", "synth", "train"),
-    "hw": ("boards", "cli", "compress", "demo", "sim", "synth", "train"),
-    "compress": ("boards", "cli", "demo", "hw", "sim", "synth", "train"),
-    "sim.golden": ("boards", "cli", "compress", "demo", "hw", "sim.rtl", "synth", "train"),
-    "sim.rtl": ("boards", "cli", "compress", "demo", "sim.golden", "synth", "train"),
-    "boards": ("cli", "compress", "demo", "sim", "synth", "train"),
+    "contract": ("bench", "boards", "cli", "compress", "demo", "hw", "sim", "synth", "train"),
+    "hw": ("bench", "boards", "cli", "compress", "demo", "sim", "synth", "train"),
+    "compress": ("bench", "boards", "cli", "demo", "hw", "sim", "synth", "train"),
+    "sim.golden": ("bench", "boards", "cli", "compress", "demo", "hw", "sim.rtl", "synth",
+                   "train"),
+    "sim.rtl": ("bench", "boards", "cli", "compress", "demo", "sim.golden", "synth", "train"),
+    "boards": ("bench", "cli", "compress", "demo", "sim", "synth", "train"),
 }
 TORCH = ("compress", "train")
 TORCH_INSIDE_FUNCTIONS = ("cli", "demo")

@@ -1,0 +1,1 @@
+"""Measurements: the paper's network on the full engine, ablations, speed of the simulation."""

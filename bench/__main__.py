@@ -1,0 +1,112 @@
+"""``python -m ese_lstm.bench``: the paper's network on the full engine, measured in Verilator."""
+
+import json
+import shlex
+import sys
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from ..compress.prune import BALANCES, Balance
+from ..contract.config import PRESETS, load_config
+from ..contract.errors import EseError
+from ..contract.image import write_atomically
+from ..sim.rtl.verilator import SimulationError
+from .measure import Outcome, as_dict, measure
+from .tables import Text, all_tables
+from .workload import REDUCED_CONFIG, Workload, paper_workload, reduced_workload
+
+FULL = "xcku060-32x32"
+QUIET_S = 10.0
+"""Seconds between two lines of progress where there is no terminal."""
+PLAIN_WIDTH = 200
+"""Columns of text where there is no terminal."""
+
+
+@click.command(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
+@click.option("--config", metavar="NAME|FILE",
+              help=f"Engine: {', '.join(PRESETS)}, or a JSON file; {FULL} if not given.")
+@click.option("--frames", default=4, help="Frames measured, after one that warms up.")
+@click.option("--balance", type=click.Choice(BALANCES), default="matrix",
+              help="Groups that pruning balances; matrix is the published rule.")
+@click.option("--keep-one/--no-keep-one", default=True,
+              help="Leave no lane without an entry in any column.")
+@click.option("--reduced", is_flag=True,
+              help="The same on a small network and, without --config, a small engine.")
+@click.option("--seed", default=0, help="Of weights and frames.")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False),
+              default=Path("build/bench/bench.json"), help="Where all figures go.")
+def main(config: str | None, frames: int, balance: Balance, keep_one: bool, reduced: bool,
+         seed: int, output: Path) -> None:
+    """Run the Google LSTMP, pruned to the paper's densities, on the exported Verilog.
+
+    Every cell state, hidden value and output of every channel is compared with the golden model;
+    cycles and stalls are counted by the hardware's own counters. Weights are random.
+
+    Exit codes: 0 everything equal; 1 a value differs, the cycle model is wrong, or the simulation
+    failed; 2 wrong input.
+    """
+    command = shlex.join(["python", "-m", "ese_lstm.bench", *sys.argv[1:]])
+    try:
+        if frames < 1:
+            raise EseError(f"frames: must be at least 1, got {frames}")
+        workload = _workload(config, reduced).replace(balance=balance, keep_one=keep_one, seed=seed,
+                                                      command=command)
+        outcome = measure(workload, frames, Progress())
+        _write(outcome, command, output)
+    except EseError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except SimulationError as error:
+        click.echo(f"simulation failed: {error}", err=True)
+        sys.exit(1)
+    show(all_tables(outcome))
+    click.echo(f"Figures are in {output}")
+    sys.exit(0 if outcome.good else 1)
+
+
+class Progress:
+    """Says on standard error now and then what is being done."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._stage, self._last = "", 0.0
+
+    def __call__(self, stage: str, done: float) -> None:
+        """``stage`` is done to this fraction."""
+        now = time.monotonic()
+        quiet = 0.5 if self._console.is_terminal else QUIET_S
+        if stage != self._stage or now - self._last > quiet:
+            self._stage, self._last = stage, now
+            self._console.print(f"{stage} {100 * done:3.0f} %", highlight=False,
+                                end="\r" if self._console.is_terminal else "\n")
+
+
+def show(tables: "tuple[Text, ...] | list[Text]") -> None:
+    """Print tables; at full width into a file or a pipe."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=PLAIN_WIDTH)
+    for table in tables:
+        console.print(table.rich())
+
+
+def _workload(config: str | None, reduced: bool) -> Workload:
+    if reduced:
+        return reduced_workload(REDUCED_CONFIG if config is None else load_config(config))
+    return paper_workload(load_config(config or FULL))
+
+
+def _write(outcome: Outcome, command: str, output: Path) -> None:
+    text = json.dumps(as_dict(outcome, command), indent=2) + "\n"
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(output, lambda path: path.write_text(text))
+    except OSError as error:
+        raise EseError(f"output: {output} must be writable, but {error.strerror}") from None
+
+
+if __name__ == "__main__":
+    main()

