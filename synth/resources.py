@@ -46,13 +46,13 @@ ESE = Resources(lut=293_920, lutram=69_939, ff=453_068, bram36=947, dsp=1504)
 TARGETS = {"lut": 0.45, "bram36": 0.40, "dsp": 0.42}
 """At most this much of the XCKU060 at 1,024 multipliers."""
 
-_LUTRAM = {"RAM32M": 4, "RAM64M": 4, "RAM32M16": 8, "RAM64M8": 8, "RAM64X8SW": 8, "RAM32X16DR8": 8,
+XILINX_LUTRAM = {"RAM32M": 4, "RAM64M": 4, "RAM32M16": 8, "RAM64M8": 8, "RAM64X8SW": 8, "RAM32X16DR8": 8,
            "RAM32X1S": 1, "RAM64X1S": 1, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1S": 2,
            "RAM128X1D": 4, "RAM256X1S": 4, "RAM256X1D": 8, "RAM512X1S": 8}
 _KINDS: dict[str, Resources] = {
     **{f"LUT{inputs}": Resources(lut=1, logic=1) for inputs in range(1, 7)},
     "INV": Resources(lut=1, logic=1),
-    **{name: Resources(lut=luts, lutram=luts) for name, luts in _LUTRAM.items()},
+    **{name: Resources(lut=luts, lutram=luts) for name, luts in XILINX_LUTRAM.items()},
     "SRL16E": Resources(lut=1, shift=1), "SRLC32E": Resources(lut=1, shift=1),
     **{name: Resources(ff=1) for name in ("FDRE", "FDSE", "FDCE", "FDPE")},
     "RAMB18E2": Resources(bram36=0.5), "RAMB36E2": Resources(bram36=1),
@@ -79,32 +79,50 @@ def resources(module: Mapping[str, Any], children: Iterable[str]) -> Resources:
 
 
 def dsp_registers(module: Mapping[str, Any]) -> set[str]:
-    """Flip-flops that a DSP48E2 could hold: all readers of its output are one DSP's operands, or
+    """Flip-flops that a DSP48E2 could hold: all readers of its output are one operand of DSPs, or
     its input is a DSP's product that nothing else reads."""
-    readers: dict[int, list[tuple[str, str]]] = {}
-    drivers: dict[int, tuple[str, str]] = {}
-    for name, cell in module["cells"].items():
-        for port, bits in cell["connections"].items():
-            for bit in bits:
-                if not isinstance(bit, int):
-                    continue
-                if cell["port_directions"][port] == "output":
-                    drivers[bit] = (name, port)
-                else:
-                    readers.setdefault(bit, []).append((name, port))
-    outside = {bit for port in module["ports"].values() for bit in port["bits"]
-               if port["direction"] == "output"}
+    wiring = Wiring(module)
     kinds = {name: cell["type"] for name, cell in module["cells"].items()}
     held = set()
     for name, cell in module["cells"].items():
         if not kinds[name].startswith("FD"):
             continue
         (data,), (output,) = cell["connections"]["D"], cell["connections"]["Q"]
-        operand = output not in outside and {
-            (kinds[reader], port) for reader, port in readers.get(output, [])
-        } in ({("DSP48E2", "A")}, {("DSP48E2", "B")})
-        product = (kinds.get(drivers.get(data, ("", ""))[0]) == "DSP48E2"
-                   and len(readers[data]) == 1)
+        operand = {(kinds.get(reader), port) for reader, port in wiring.readers(output)} in (
+            {("DSP48E2", "A")}, {("DSP48E2", "B")})
+        product = (kinds.get(wiring.driver(data)[0]) == "DSP48E2"
+                   and len(wiring.readers(data)) == 1)
         if operand or product:
             held.add(name)
     return held
+
+
+class Wiring:
+    """Who drives and who reads each net bit of a mapped module: pairs of cell and port; the
+    module's own ports count as a cell named ``""``."""
+
+    def __init__(self, module: Mapping[str, Any]) -> None:
+        self._readers: dict[Any, list[tuple[str, str]]] = {}
+        self._drivers: dict[Any, tuple[str, str]] = {}
+        for name, port in module["ports"].items():
+            for bit in port["bits"]:
+                self._add(bit, ("", name), port["direction"] == "input")
+        for name, cell in module["cells"].items():
+            directions = cell["port_directions"]
+            for port, bits in cell["connections"].items():
+                for bit in bits:
+                    self._add(bit, (name, port), directions[port] == "output")
+
+    def _add(self, bit: Any, end: tuple[str, str], drives: bool) -> None:
+        if drives:
+            self._drivers[bit] = end
+        elif isinstance(bit, int):
+            self._readers.setdefault(bit, []).append(end)
+
+    def driver(self, bit: Any) -> tuple[str, str]:
+        """What drives the bit; nothing drives a constant."""
+        return self._drivers.get(bit, ("", "constant"))
+
+    def readers(self, bit: Any) -> list[tuple[str, str]]:
+        """What reads the bit."""
+        return self._readers.get(bit, [])
