@@ -147,9 +147,17 @@ def as_dict(outcome: Outcome, command: str) -> dict[str, Any]:
             "dense_equivalent_tops": TOTAL.dense_tops, "entries": TOTAL.entries,
             "matrices": [vars(m) | {"utilisation": m.utilisation} for m in MATRICES],
             "groups": {group.name: paper_group(group.name) for group in outcome.groups}},
-        "simulation": {"cycles": outcome.result.cycles, "load_cycles": outcome.result.load_cycles,
-                       "wall_s": round(outcome.wall_s, 1)},
+        "simulation": {**simulation_speed(outcome.result), "wall_s": round(outcome.wall_s, 1)},
     }
+
+
+def simulation_speed(result: RtlResult) -> dict[str, float]:
+    """Cycles and processor seconds of loading and of running, and cycles a second."""
+    cycles, seconds = result.cycles - result.load_cycles, result.cpu_s - result.load_cpu_s
+    return {"load_cycles": result.load_cycles, "load_cpu_s": round(result.load_cpu_s, 2),
+            "load_cycles_per_s": round(result.load_cycles / result.load_cpu_s),
+            "run_cycles": cycles, "run_cpu_s": round(seconds, 2),
+            "run_cycles_per_s": round(cycles / seconds)}
 
 
 def versions() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.markup import escape
 from rich.table import Table
 
 from .figures import paper_group
@@ -22,11 +23,11 @@ class Text:
 
     def rich(self) -> Table:
         """For the terminal."""
-        table = Table(title=self.title, title_justify="left")
+        table = Table(title=escape(self.title), title_justify="left")
         for number, name in enumerate(self.header):
-            table.add_column(name, justify="right" if number else "left")
+            table.add_column(escape(name), justify="right" if number else "left")
         for row in self.rows:
-            table.add_row(*row)
+            table.add_row(*map(escape, row))
         return table
 
     def markdown(self) -> str:
@@ -43,9 +44,9 @@ def matrix_table(outcome: Outcome) -> Text:
              f"{paper[m.name].theoretical_us * _per_us():,.0f}", f"{m.ideal_cycles:,.1f}")
             for m in outcome.matrices]
     entries = outcome.workload.image.manifest.entries
-    rows.append(("total", "", f"{100 * entries / outcome.workload.image.manifest.dense_weights:.1f}",
-                 f"{TOTAL.entries:,}", f"{entries:,}", f"{TOTAL.ideal_cycles:,.0f}",
-                 f"{outcome.total.ideal_cycles:,.1f}"))
+    dense = outcome.workload.image.manifest.dense_weights
+    rows.append(("total", "", f"{100 * entries / dense:.1f}", f"{TOTAL.entries:,}", f"{entries:,}",
+                 f"{TOTAL.ideal_cycles:,.0f}", f"{outcome.total.ideal_cycles:,.1f}"))
     return Text("Matrices (paper [rec], its ideal cycles [calc])",
                 ("matrix", "size", "density %", "entries: paper", "ours", "ideal cycles: paper",
                  "ours"), tuple(rows))
@@ -68,9 +69,11 @@ def group_table(outcome: Outcome) -> Text:
         f"{100 * TOTAL.utilisation:.1f}", f"{100 * outcome.result.utilisation:.2f}",
         f"{TOTAL.real_us:.1f}", f"{outcome.total.us:.2f}", f"{TOTAL.gops:.0f}",
         f"{outcome.total.gops:.1f}", " / ".join(f"{value:.0f}" for value in lost)))
-    return Text("A frame of all channels at 200 MHz (paper [rec], cycles [calc], frame GOPS [pub])",
+    return Text(f"A frame of {outcome.workload.config.channels} channels at "
+                f"{outcome.workload.config.clock_mhz:g} MHz (paper: times [rec], cycles [calc], "
+                f"the frame's GOPS [pub])",
                 ("group", "cycles: paper", "ours", "utilisation %: paper", "ours", "µs: paper",
-                 "ours", "GOPS: paper", "ours", "starved: bank / dependency / queue"),
+                 "ours", "GOPS: paper", "ours", "starved cycles: bank / dependency / queue"),
                 tuple(rows))
 
 
@@ -80,10 +83,11 @@ def counter_table(outcome: Outcome) -> Text:
     slots = lanes * outcome.per_frame["cycles"]
     rows = [(name.replace("_", " "), f"{value:,.2f}".removesuffix(".00"),
              f"{100 * value / slots:.2f}" if name in ("products", "nulls", "starved") else
-             f"{100 * value / outcome.per_frame['cycles']:.2f}" if name.startswith("stall") else "")
+             f"{100 * value / outcome.per_frame['cycles']:.2f}" if name.startswith("stall") else "",
+             "lane cycles" if name in ("products", "nulls", "starved") else
+             "cycles without a new column" if name.startswith("stall") else "")
             for name, value in outcome.per_frame.items()]
-    return Text("Counters of the Verilog, a frame (products, nulls, starved: lane cycles; stall: "
-                "cycles without a new column)", ("counter", "count", "% of its cycles"),
+    return Text("Counters of the Verilog, a frame", ("counter", "count", "%", "of"),
                 tuple(rows))
 
 

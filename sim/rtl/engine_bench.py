@@ -1,6 +1,7 @@
 """cocotb bench of the whole engine: load an image, stream frames in and out, watch every write."""
 
 import random
+import time
 from typing import Any
 
 import cocotb
@@ -122,11 +123,13 @@ async def run_image(dut: Any) -> None:
     values = job()
     engine = EngineBench(dut, values)
     await engine.bench.start(run=0)
+    begin = time.process_time()
     await engine.load()
-    loaded = engine.bench.cycles
+    loaded, load_s = engine.bench.cycles, time.process_time() - begin
     await engine.run()
     await engine.stop()
     finish({"outputs": to_bytes(engine.sink.words, engine.last_bit + 1),
             "counters": np.array(engine.counters, np.int64).reshape(-1, len(engine.names)),
             "load_cycles": loaded, "cycles": engine.bench.cycles,
+            "load_cpu_s": load_s, "cpu_s": time.process_time() - begin,
             **engine.cells.arrays("cell"), **engine.results.arrays("result")})

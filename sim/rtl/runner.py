@@ -43,12 +43,15 @@ class RtlFrame:
 
 @dataclass(frozen=True)
 class RtlResult:
-    """A run on the exported Verilog. cycles: simulated in all, load_cycles of them loading."""
+    """A run on the exported Verilog. cycles: simulated in all, load_cycles of them loading.
+    cpu_s, load_cpu_s: processor time that these took."""
 
     config: EngineConfig
     frames: tuple[RtlFrame, ...]
     cycles: int
     load_cycles: int
+    cpu_s: float = 0.0
+    load_cpu_s: float = 0.0
 
     @property
     def outputs(self) -> Ints:
@@ -111,7 +114,8 @@ def run_image(image: Image, frames: NDArray[np.integer],
         "seed": seed, "patience": _patience(image)}
     raw = run(simulator, BENCH, job, seed=seed, progress=progress)
     return RtlResult(config, tuple(_frames(raw, widths, len(values), config)),
-                     int(raw["cycles"]), int(raw["load_cycles"]))
+                     int(raw["cycles"]), int(raw["load_cycles"]), float(raw["cpu_s"]),
+                     float(raw["load_cpu_s"]))
 
 
 def _frames(raw: dict[str, NDArray[Any]], widths: dict[str, int], count: int,
