@@ -37,10 +37,11 @@ class Broadcaster(wiring.Component):
     run: start new frames. frame_ready, frame_start: an input frame waits; channels that start in
     it (one bit a channel). frame_take: its first segment is loaded now; its parity is
     frame_parity. frame_release: its last column is issued now.
-    full: any lane's queue is full. issue: a column is issued now.
+    full, nearly_full: one bit a lane: its queue is full, or will be by the column issued in the
+    last cycle. issue: a column is issued now; issued: one was issued in the last cycle.
     read_address, read_data: the activation buffer, answered in the next cycle.
     push, column, tile_last: the column, ``timing.BROADCAST − 1`` cycles after its issue.
-    written: results written so far. bank_clear: one bit a bank, drained.
+    written: results that can be read from the next cycle on. bank_clear: one bit a bank, drained.
     done: no frame is under way, every bank is drained and every result written.
     stall: :func:`stall_layout`.
 
@@ -57,7 +58,8 @@ class Broadcaster(wiring.Component):
             "header": In(struct(header_layout(config))),
             "run": In(1), "frame_ready": In(1), "frame_start": In(config.channels),
             "frame_take": Out(1), "frame_parity": Out(1), "frame_release": Out(1),
-            "full": In(1), "issue": Out(1),
+            "full": In(config.lanes), "nearly_full": In(config.lanes),
+            "issue": Out(1), "issued": Out(1),
             "read_address": Out(config.activation_address_bits), "read_data": In(column),
             "push": Out(1), "column": Out(column), "tile_last": Out(1),
             "written": In(SEQUENCE_BITS), "bank_clear": In(2), "done": Out(1),
@@ -94,19 +96,36 @@ class Broadcaster(wiring.Component):
         base, target = Signal(SEQUENCE_BITS), Signal(SEQUENCE_BITS)
         bank, busy = Signal(), Signal(2)
 
-        ready, ending, load, between = Signal(), Signal(), Signal(), Signal()
-        lead = Signal(signed(SEQUENCE_BITS))
+        ready, full, ending, load, between = (
+            Signal(name=name) for name in ("ready", "any_full", "ending", "load", "between"))
         m.d.comb += [
-            lead.eq(self.written - needed),
-            ready.eq(~wait | (lead >= 0)),
+            full.eq(self.full.any() | (self.issued & self.nearly_full.any())),
             ending.eq(remaining == 1),
-            self.issue.eq(valid & ~self.full & ready & ~(first & busy.bit_select(bank, 1))),
+            self.issue.eq(valid & ~full & ready & ~(first & busy.bit_select(bank, 1))),
             between.eq(~valid | (self.issue & ending & frame_end)),
             self.frame_take.eq(between & self.run & self.frame_ready),
             self.frame_release.eq(self.issue & ending & frame_end),
             self.frame_parity.eq(parity ^ self.frame_take),
             load.eq(self.frame_take | (self.issue & ending & ~frame_end)),
         ]
+
+        m.d.sync += self.issued.eq(self.issue)
+
+        # Whether the next column may be read is decided a cycle ahead, for each that it may be.
+        opening = Signal(init=1)
+        following_needed = Signal(SEQUENCE_BITS)
+        lead_stay, lead_step, lead_load = (
+            Signal(signed(SEQUENCE_BITS), name=f"lead_{name}") for name in ("stay", "step", "load"))
+        m.d.comb += [
+            following_needed.eq(Mux(opening, target, base) + following.need),
+            lead_stay.eq(self.written - needed), lead_step.eq(self.written - needed - 1),
+            lead_load.eq(self.written - following_needed)]
+        with m.If(load):
+            m.d.sync += [ready.eq(~following.wait | (lead_load >= 0)), opening.eq(following.end)]
+        with m.Elif(self.issue):
+            m.d.sync += ready.eq(~wait | (lead_step >= 0))
+        with m.Else():
+            m.d.sync += ready.eq(~wait | (lead_stay >= 0))
 
         with m.If(self.issue):
             m.d.sync += [address.eq(address + 1), remaining.eq(remaining - 1),
@@ -120,7 +139,7 @@ class Broadcaster(wiring.Component):
                 valid.eq(1), pointer.eq(Mux(following.end, 0, pointer + 1)),
                 address.eq(Mux(self.frame_parity, following.base_odd, following.base_even)),
                 remaining.eq(following.length), wait.eq(following.wait),
-                needed.eq(Mux(self.frame_take, target, base) + following.need),
+                needed.eq(following_needed),
                 recurrent.eq(following.recurrent), tile_end.eq(following.last),
                 frame_end.eq(following.end)]
         starting = Signal(config.channels)
@@ -134,7 +153,9 @@ class Broadcaster(wiring.Component):
                 m.d.sync += busy[number].eq(0)
             with m.If(self.issue & first & (bank == number)):
                 m.d.sync += busy[number].eq(1)
-        m.d.comb += self.done.eq(~valid & (busy == 0) & (self.written == target))
+        written = Signal(SEQUENCE_BITS)
+        m.d.sync += written.eq(self.written)
+        m.d.comb += self.done.eq(~valid & (busy == 0) & (written == target))
 
         # Read, gate starting channels, hand to the lanes.
         read, read_last = Signal(), Signal()
@@ -152,5 +173,5 @@ class Broadcaster(wiring.Component):
             blocked.eq(first & busy.bit_select(bank, 1)),
             self.stall.input.eq(~valid), self.stall.bank.eq(valid & blocked),
             self.stall.dependency.eq(valid & ~blocked & ~ready),
-            self.stall.queue.eq(valid & ~blocked & ready & self.full)]
+            self.stall.queue.eq(valid & ~blocked & ready & full)]
         return m

@@ -1,6 +1,6 @@
 """Performance counters."""
 
-from amaranth.hdl import Module, Signal, Value, unsigned
+from amaranth.hdl import C, Cat, Module, Signal, Value, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,6 +8,7 @@ from ..contract.config import EngineConfig, bits_for
 from .broadcaster import stall_layout
 
 COUNTER_BITS = 48
+_GROUP = 6
 COUNTERS = ("cycles", "frames", "products", "nulls", "starved", "stall_input", "stall_bank",
             "stall_dependency", "stall_queue", "stall_output")
 
@@ -54,26 +55,39 @@ class Counters(wiring.Component):
         m = Module()
         lanes = self.config.lanes
         increments = {name: Signal(bits_for(lanes + 1), name=f"step_{name}")
-                      for name in COUNTERS}
-        idle = Signal(lanes)
-        m.d.comb += idle.eq(~(self.fired_product | self.fired_null))
-        events = {"cycles": 1, "frames": self.frame, "products": _ones(self.fired_product),
-                  "nulls": _ones(self.fired_null), "starved": _ones(idle),
+                      for name in COUNTERS if name != "starved"}
+        steps = {**increments, "starved": lanes - increments["products"] - increments["nulls"]}
+        events = {"cycles": 1, "frames": self.frame, "products": _ones(m, "products", self.fired_product),
+                  "nulls": _ones(m, "nulls", self.fired_null),
                   "stall_input": self.stall.input, "stall_bank": self.stall.bank,
                   "stall_dependency": self.stall.dependency, "stall_queue": self.stall.queue,
                   "stall_output": self.stall_output}
         counting = Signal()
         m.d.sync += counting.eq(self.running)
+        for name, increment in increments.items():
+            m.d.sync += increment.eq(events[name])
         for name in COUNTERS:
             value = self.values[name]
-            m.d.sync += increments[name].eq(events[name])
             with m.If(counting):
-                m.d.sync += value.eq(value + increments[name])
+                m.d.sync += value.eq(value + steps[name])
             with m.If(self.clear):
                 m.d.sync += value.eq(0)
         return m
 
 
-def _ones(bits: Value) -> Value:
-    """How many of the bits are set."""
-    return sum(bits[1:], start=bits[0] + 0) if len(bits) > 1 else bits[0]
+def _ones(m: Module, name: str, bits: Value) -> Value:
+    """How many of the bits are set: a table a group of six bits, which is three LUT6, then the
+    same for the groups' bits of equal weight, and one sum; adders alone would be too deep."""
+    if len(bits) <= _GROUP:
+        count = Signal(bits_for(len(bits) + 1), name=f"{name}_{len(bits)}")
+        with m.Switch(bits):
+            for value in range(1 << len(bits)):
+                with m.Case(value):
+                    m.d.comb += count.eq(value.bit_count())
+        return count
+    groups = [_ones(m, f"{name}_{first}", bits[first:first + _GROUP])
+              for first in range(0, len(bits), _GROUP)]
+    weights = [Cat(group[place] for group in groups if place < len(group)) for place in
+               range(max(len(group) for group in groups))]
+    return sum((_ones(m, f"{name}_weight_{place}", column) << place
+                for place, column in enumerate(weights)), start=C(0))

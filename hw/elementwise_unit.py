@@ -43,6 +43,7 @@ class ElementwiseUnit(wiring.Component):
     row: the row itself (acc_bits a channel), timing.DRAIN cycles after its issue.
     cell: the write to the cell buffer, timing.CELL cycles after the row (gate g).
     result, output, last: the result, timing.RESULT cycles after the row (gate o, linear).
+    result_soon: ``result.valid`` of the next cycle.
 
     Throughput: one row a cycle; never stalls.
     """
@@ -55,7 +56,8 @@ class ElementwiseUnit(wiring.Component):
             "sample": In(sample_layout(config)),
             "row": In(data.ArrayLayout(signed(config.acc_bits), config.channels)),
             "cell": Out(cell_write_layout(config)),
-            "result": Out(result_write_layout(config)), "output": Out(1), "last": Out(1),
+            "result": Out(result_write_layout(config)), "result_soon": Out(1),
+            "output": Out(1), "last": Out(1),
         })
 
     @property
@@ -114,8 +116,9 @@ class ElementwiseUnit(wiring.Component):
             self.cell.valid.eq(
                 delay(m, is_cell, timing.CELL, "cell_valid", reset_less=False)),
             self.cell.address.eq(delay(m, arrived.cell, timing.CELL, "cell_address")),
-            self.result.valid.eq(
-                delay(m, is_result, timing.RESULT, "result_valid", reset_less=False)),
+            self.result_soon.eq(
+                delay(m, is_result, timing.RESULT - 1, "result_soon", reset_less=False)),
+            self.result.valid.eq(delay(m, self.result_soon, 1, "result_valid", reset_less=False)),
             self.result.address.eq(delay(m, arrived.dest, timing.RESULT, "result_address")),
             self.output.eq(delay(m, is_result & arrived.output, timing.RESULT, "output",
                                  reset_less=False)),

@@ -78,7 +78,7 @@ class Engine(wiring.Component):
         with m.If(~running):
             m.d.sync += [running.eq(self.run), sequence.eq(0)]
         with m.Else():
-            with m.If(elementwise.result.valid):
+            with m.If(elementwise.result_soon):
                 m.d.sync += sequence.eq(sequence + 1)
             with m.If(~self.run & broadcaster.done & frame_output.empty):
                 m.d.sync += running.eq(0)
@@ -117,7 +117,7 @@ class Engine(wiring.Component):
         start = [Signal(config.channels, name=f"start_{parity}") for parity in range(2)]
         m.d.comb += [
             frame_input.run.eq(running & self.run),
-            frame_input.blocked.eq(elementwise.result.valid),
+            frame_input.blocked.eq(elementwise.result_soon),
             frame_input.take.eq(broadcaster.frame_take),
             frame_input.released.eq(broadcaster.frame_release),
             broadcaster.run.eq(self.run), broadcaster.frame_ready.eq(frame_input.ready),
@@ -141,16 +141,22 @@ class Engine(wiring.Component):
         with m.If(stop & self.run):
             m.d.sync += self.frame_error.eq(0)
 
-        # Activation buffer: one column read, one word written a cycle; results go first.
+        # Activation buffer: one column read, one word written a cycle; results go first. An input
+        # word is written a cycle after it was accepted, before its frame can be read.
         column = data.ArrayLayout(signed(config.act_bits), config.channels)
         m.submodules.activations = activations = Memory(
             shape=column, depth=config.activation_depth, init=[], attrs={"ram_style": "block"})
         reader, writer = activations.read_port(), activations.write_port()
+        arriving = Signal()
+        arriving_address = Signal(config.activation_address_bits, reset_less=True)
+        arriving_column = Signal(column, reset_less=True)
         m.d.comb += [
             reader.addr.eq(broadcaster.read_address), broadcaster.read_data.eq(reader.data),
-            writer.en.eq(elementwise.result.valid | frame_input.write),
-            writer.addr.eq(frame_input.write_address),
-            writer.data.eq(frame_input.write_data)]
+            writer.en.eq(elementwise.result.valid | arriving),
+            writer.addr.eq(arriving_address), writer.data.eq(arriving_column)]
+        m.d.sync += [arriving.eq(frame_input.write),
+                     arriving_address.eq(frame_input.write_address),
+                     arriving_column.eq(frame_input.write_data)]
         with m.If(elementwise.result.valid):
             m.d.comb += [writer.addr.eq(elementwise.result.address),
                          writer.data.eq(elementwise.result["values"])]
@@ -158,13 +164,14 @@ class Engine(wiring.Component):
         # Lanes.
         done = [Cat(lane.done[bank] for lane in lanes).all() for bank in range(2)]
         m.d.comb += [
-            broadcaster.full.eq(Cat(lane.full for lane in lanes).any()),
+            broadcaster.full.eq(Cat(lane.full for lane in lanes)),
+            broadcaster.nearly_full.eq(Cat(lane.nearly_full for lane in lanes)),
             broadcaster.written.eq(sequence),
             broadcaster.bank_clear.eq(sequencer.bank_clear),
             sequencer.done.eq(Cat(done)), sequencer.room.eq(frame_output.room)]
         for number, lane in enumerate(lanes):
             m.d.comb += [
-                lane.issue.eq(broadcaster.issue), lane.push.eq(broadcaster.push),
+                lane.issue.eq(broadcaster.issued), lane.push.eq(broadcaster.push),
                 lane.column.eq(broadcaster.column), lane.tile_last.eq(broadcaster.tile_last),
                 lane.write.eq(loader.entry[number]),
                 lane.write_last.eq(loader.lane_last[number]),

@@ -46,9 +46,9 @@ class EpilogueSequencer(wiring.Component):
     its last row was issued in the last cycle.
     active_even, start_even, active_odd, start_odd: channels of the frame of that parity.
     room: the frame output takes one more result. output_issued: one is on its way.
-    select_0, select_1 (one bit a lane), row: row to drain from either bank, registered, the
-    cycle after its issue.
-    sample: :func:`sample_layout`, in the same cycle.
+    row: row to drain from either bank, in the cycle of its issue. select_0, select_1 (one bit a
+    lane): from which bank and lane, registered, the cycle after.
+    sample: :func:`sample_layout`, in the same cycle as the selects.
     stall_output: a cycle lost waiting for room.
 
     Latency: ``done`` → first row issued, timing.EPILOGUE_START; issue → select, 1 cycle. A tile
@@ -143,12 +143,13 @@ class EpilogueSequencer(wiring.Component):
 
         issued = Signal()
         m.d.comb += issued.eq(advance & valid)
+        slot = Mux(at_o, trail.slot, lead.slot)
+        m.d.comb += self.row.eq(Mux(lstm, (slot << 2) | gate, slot))
         here = {name: Mux(at_o, getattr(trail, name), getattr(lead, name))
-                for name in ("lane", "slot", "cell", "param")}
+                for name in ("lane", "cell", "param")}
         m.d.sync += [
             self.select_0.eq(Mux(issued & ~bank, here["lane"], 0)),
             self.select_1.eq(Mux(issued & bank, here["lane"], 0)),
-            self.row.eq(Mux(lstm, (here["slot"] << 2) | gate, here["slot"])),
             self.sample.valid.eq(issued), self.sample.lstm.eq(lstm), self.sample.gate.eq(gate),
             self.sample.shift.eq(shift), self.sample.cell.eq(here["cell"]),
             self.sample.param.eq(Mux(lstm, here["param"] + gate, here["param"])),

@@ -26,14 +26,16 @@ class Lane(wiring.Component):
 
     Members
     -------
-    issue: a column will arrive ``timing.BROADCAST − 1`` cycles from now; takes a place in the
-    queue. full: every place is taken, counting columns under way.
+    issue: a column will arrive ``timing.BROADCAST − 2`` cycles from now; takes a place in the
+    queue. full, nearly_full: every place, or every place but one, is taken, counting columns under
+    way but not the one that ``issue`` tells of in this cycle.
     push, column, tile_last: a column (act_bits a channel) arrives; tile_last: its tile's last.
     write, write_last, address, data: see :class:`WeightStream`.
     done: one bit a bank, set when the tile in that bank is complete. bank_clear: one bit a bank,
     the bank is drained: forget its rows and its done bit.
-    drain_select (one bit a bank), drain_row → drain_0, drain_1: one cycle later, that row of
-    that bank for every channel (acc_bits each), 0 for a row without entries or if not selected.
+    drain_row, a cycle later drain_select (one bit a bank) → drain_0, drain_1: again a cycle later,
+    that row of that bank for every channel (acc_bits each), 0 for a row without entries or if not
+    selected.
     fired_product, fired_null: an entry with a weight, or a null or filler entry, fired in the
     last cycle.
 
@@ -44,7 +46,7 @@ class Lane(wiring.Component):
     def __init__(self, *, config: EngineConfig) -> None:
         self.config = config
         super().__init__({
-            "issue": In(1), "full": Out(1),
+            "issue": In(1), "full": Out(1), "nearly_full": Out(1),
             "push": In(1), "tile_last": In(1),
             "column": In(data.ArrayLayout(signed(config.act_bits), config.channels)),
             "write": In(1), "write_last": In(1), "address": In(config.stream_address_bits),
@@ -86,6 +88,7 @@ class Lane(wiring.Component):
                      flag_write.en.eq(self.push), flag_write.addr.eq(push_slot),
                      flag_write.data.eq(self.tile_last), flag_read.addr.eq(pop_slot)]
         m.d.sync += [promised.eq(promised_next), self.full.eq(promised_next == depth),
+                     self.nearly_full.eq(promised_next == depth - 1),
                      held.eq(held + self.push - pop),
                      self.fired_product.eq(fire & ~decoder.empty),
                      self.fired_null.eq(fire & decoder.empty)]
@@ -99,9 +102,10 @@ class Lane(wiring.Component):
         tile_end = Signal()
         m.d.comb += tile_end.eq(pop & flag_read.data)
         m.d.sync += bank.eq(bank ^ tile_end)
-        stages = [{"valid": Signal(), "end": Signal(),
-                   "bank": Signal(reset_less=True),
-                   "row": Signal(config.row_bits, reset_less=True)} for _ in range(2)]
+        stages = [{"valid": Signal(name=f"{stage}_valid"), "end": Signal(name=f"{stage}_end"),
+                   "bank": Signal(reset_less=True, name=f"{stage}_bank"),
+                   "row": Signal(config.row_bits, reset_less=True, name=f"{stage}_row")}
+                  for stage in ("multiply", "accumulate")]
         for stage, before in zip(stages, ({"valid": fire, "end": tile_end, "bank": bank,
                                            "row": decoder.row}, stages[0]), strict=True):
             m.d.sync += [stage[name].eq(before[name]) for name in stage]
@@ -120,9 +124,17 @@ class Lane(wiring.Component):
             with m.If(accumulate["end"] & (accumulate["bank"] == b)):
                 m.d.sync += self.done[b].eq(1)
 
-        write = Cat(accumulate["valid"] & (accumulate["bank"] == b) for b in range(2))
-        drain = Cat(self.drain_select[b] & touched[b].bit_select(self.drain_row, 1)
-                    for b in range(2))
+        # Which row a bank reads is decided a cycle ahead: read, add and write take one cycle.
+        write = Signal(2)
+        drained = Signal(config.row_bits, reset_less=True)
+        read_rows = [Signal(config.row_bits, name=f"read_row_{b}", reset_less=True)
+                     for b in range(2)]
+        m.d.sync += drained.eq(self.drain_row)
+        for b, read_row in enumerate(read_rows):
+            accumulates = multiply["valid"] & (multiply["bank"] == b)
+            m.d.sync += [write[b].eq(accumulates),
+                         read_row.eq(Mux(accumulates, multiply["row"], self.drain_row))]
+        drain = Cat(self.drain_select[b] & touched[b].bit_select(drained, 1) for b in range(2))
         first = 0
         for number, channels in enumerate(group_sizes(config.channels)):
             group = MacGroup(config=config, channels=channels)
@@ -132,8 +144,7 @@ class Lane(wiring.Component):
                 group.pop_slot.eq(pop_slot), group.weight.eq(decoder.weight),
                 group.row.eq(accumulate["row"]), group.write.eq(write),
                 group.bank.eq(accumulate["bank"]), group.fresh.eq(fresh),
-                group.read_row_0.eq(Mux(write[0], accumulate["row"], self.drain_row)),
-                group.read_row_1.eq(Mux(write[1], accumulate["row"], self.drain_row)),
+                group.read_row_0.eq(read_rows[0]), group.read_row_1.eq(read_rows[1]),
                 group.drain_select.eq(drain),
             ]
             for channel in range(channels):

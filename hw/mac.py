@@ -104,7 +104,9 @@ class MacGroup(wiring.Component):
                          writer.en.eq(self.write[number]), writer.data.eq(totals)]
             read.append(reader.data)
         for number, drain in enumerate((self.drain_0, self.drain_1)):
-            m.d.sync += drain.eq(Mux(self.drain_select[number], read[number].as_value(), 0))
+            kept = Signal(sums, name=f"drain_register_{number}", reset_less=True)
+            m.d.sync += kept.eq(Mux(self.drain_select[number], read[number].as_value(), 0))
+            m.d.comb += drain.eq(kept)
         for channel, product in enumerate(products):
             held = Mux(self.bank, read[1][channel], read[0][channel])
             m.d.comb += totals[channel].eq(product + Mux(self.fresh, 0, held))

@@ -19,8 +19,8 @@ NET, NET_PER_DOUBLING = 0.35, 0.05
 """A net inside a unit: NET + NET_PER_DOUBLING · log2(fan-out)."""
 
 FAR_NET = 1.0
-"""A net between units that the engine places (lanes, collectors, element-wise unit, sequencers):
-about half of the device apart, and more with fan-out as above."""
+"""A net from or to what is spread over the device (see ``spread``), more with fan-out as above. The
+sequencers between them are small enough to lie side by side."""
 
 LUT, MUX, CARRY_IN, CARRY_STEP = 0.15, 0.15, 0.30, 0.03
 """Through a LUT; a slice multiplexer; into a carry chain or out of it; along four bits of it."""
@@ -39,6 +39,13 @@ BLOCK_OUT, BLOCK_SETUP = 1.60, 0.45
 
 DSP_OUT, DSP_SETUP, DSP_THROUGH = 0.50, 0.40, 3.0
 """DSP48E2: registered product to output; operand before its register; unregistered multiply."""
+
+
+def spread(copies: dict[str, int]) -> frozenset[str]:
+    """Types of cells and units that can't lie side by side: those placed more than once (lanes,
+    collectors, channels), the element-wise unit that holds the channels, block RAMs."""
+    return frozenset({name for name, count in copies.items() if count > 1}
+                     | {"ese_elementwise", "RAMB36E2", "RAMB18E2"})
 
 
 def net(fanout: int, *, far: bool = False) -> float:

@@ -63,16 +63,17 @@ class _Arrival(NamedTuple):
     start: str
 
 
-def analyse(module: Mapping[str, Any], children: Mapping[str, Timing], *, far: bool) -> Timing:
-    """Timing of a mapped module. children: of the modules placed in it. far: nets from and to
-    them are as long as ``delays.FAR_NET``."""
+def analyse(module: Mapping[str, Any], children: Mapping[str, Timing],
+            far: frozenset[str] = frozenset()) -> Timing:
+    """Timing of a mapped module. children: of the modules placed in it. far: types of cells that
+    are spread over the device; nets from and to them are as long as ``delays.FAR_NET``."""
     graph = _Graph(module, children, far)
     return graph.longest()
 
 
 class _Graph:
     def __init__(self, module: Mapping[str, Any], children: Mapping[str, Timing],
-                 far: bool) -> None:
+                 far: frozenset[str]) -> None:
         self.module, self.children, self.far = module, children, far
         self.wiring = Wiring(module)
         self.names = _net_names(module)
@@ -150,9 +151,8 @@ class _Graph:
     def _net(self, bit: int) -> float:
         readers = self.wiring.readers(bit)
         ends = [self.wiring.driver(bit), *readers]
-        cell_types = (self.module["cells"][name]["type"] for name, _port in ends if name)
-        placed = any(kind in self.children for kind in cell_types)
-        return delays.net(len(readers), far=self.far and placed)
+        far = any(self.module["cells"][name]["type"] in self.far for name, _port in ends if name)
+        return delays.net(len(readers), far=far)
 
     def longest(self) -> Timing:
         """Arrivals in topological order, each net once."""

@@ -12,7 +12,7 @@ from ese_lstm.hw.broadcaster import Broadcaster
 
 TINY = PRESETS["tiny"]
 LIMIT = 20_000
-OUTPUTS = ("issue", "frame_take", "frame_release", "frame_parity", "read_address", "push",
+OUTPUTS = ("issue", "issued", "frame_take", "frame_release", "frame_parity", "read_address", "push",
            "column", "tile_last", "done", "stall")
 STALLS = ("input", "bank", "dependency", "queue")
 
@@ -78,7 +78,7 @@ class Bench:
                        for _ in range(config.activation_depth)]
         self.taken, self.waiting = 0, []
         self.busy, self.bank = [False, False], 0
-        self.written, self.allowed = 0, 0
+        self.written, self.soon, self.allowed = 0, 0, 0
         self.drains, self.starting = [], 0
         self.pipeline, self.issued, self.stalled = [None, None], [], dict.fromkeys(STALLS, 0)
 
@@ -93,7 +93,7 @@ class Bench:
         ctx.set(self.unit.header, {"results": self.results})
         ctx.set(self.hold, 0)
 
-    def expected(self, full, run, ready, start):
+    def expected(self, full, nearly, run, ready, start):
         """What the unit must do in this cycle; advances the twin."""
         column = self.waiting[0] if self.waiting else None
         arrival = self.pipeline.pop(0)
@@ -107,7 +107,7 @@ class Bench:
             out["stall"] = "bank"
         elif column.need is not None and self.written < column.need:
             out["stall"] = "dependency"
-        elif full:
+        elif full or nearly and self.issued and self.issued[-1]:
             out["stall"] = "queue"
         else:
             out |= {"issue": True, "frame_release": column.frame_end, "address": column.address}
@@ -133,20 +133,24 @@ class Bench:
             self.stalled[out["stall"]] += 1
         return out
 
-    async def cycle(self, ctx, *, full=False, run=True, ready=True, start=0, clear=None):
+    async def cycle(self, ctx, *, full=False, nearly=False, run=True, ready=True, start=0,
+                    clear=None):
         """One cycle: drive, compare every output with the twin."""
         unit = self.unit
-        ctx.set(unit.full, full)
+        lane = 1 << self.rng.randrange(self.config.lanes)
+        ctx.set(unit.full, full * lane)
+        ctx.set(unit.nearly_full, nearly * lane)
         ctx.set(unit.run, run)
         ctx.set(unit.frame_ready, ready)
         ctx.set(unit.frame_start, start)
-        ctx.set(unit.written, self.written % (1 << SEQUENCE_BITS))
+        ctx.set(unit.written, self.soon % (1 << SEQUENCE_BITS))
         ctx.set(unit.bank_clear, 0 if clear is None else 1 << clear)
-        want = self.expected(full, run, ready, start)
+        want = self.expected(full, nearly, run, ready, start)
         sampled = await ctx.tick().sample(*(getattr(unit, name) for name in OUTPUTS))
         got = dict(zip(OUTPUTS, sampled[2:], strict=True))
         for name in ("issue", "frame_take", "frame_release", "done"):
             assert got[name] == want[name], name
+        assert got["issued"] == bool(self.issued and self.issued[-1])
         assert [got["stall"][name] for name in STALLS] == [want["stall"] == s for s in STALLS]
         if want["issue"]:
             assert got["read_address"] == want["address"]
@@ -157,6 +161,7 @@ class Bench:
             assert (list(got["column"]), got["tile_last"]) == want["arrival"]
         ctx.set(unit.read_data, self.memory[got["read_address"]])
         self.issued.append(bool(got["issue"]))
+        self.written = self.soon
         if clear is not None:
             self.busy[clear] = False
         return got
@@ -169,14 +174,14 @@ class Bench:
 
     def write_some(self):
         """Results are written, often exactly up to the one that the next column waits for."""
-        room = self.allowed - self.written
+        room = self.allowed - self.soon
         need = self.waiting[0].need if self.waiting else None
         targets = [self.rng.randint(0, room), room]
         if need is not None:
-            targets += [need - 1 - self.written, need - self.written]
+            targets += [need - 1 - self.soon, need - self.soon]
         step = self.rng.choice(targets)
         if 0 <= step <= room:
-            self.written += step
+            self.soon += step
 
     async def run(self, ctx, frames, full, slow):
         """``frames`` frames with random queue room, epilogue and input; then stop."""
@@ -185,7 +190,7 @@ class Bench:
             clear = self.drain_one() if self.drains and rng.random() >= slow else None
             more = self.taken < frames
             got = await self.cycle(
-                ctx, full=rng.random() < full, run=more and rng.random() < 0.95,
+                ctx, full=rng.random() < full, nearly=rng.random() < full, run=more and rng.random() < 0.95,
                 ready=rng.random() >= slow / 2, clear=clear,
                 start=rng.randrange(1 << self.config.channels))
             if rng.random() >= slow:
@@ -297,8 +302,8 @@ def test_run_lowered_in_mid_frame_finishes_it(simulate, seed):
         for cycle in range(30):
             clear = bench.drain_one() if bench.drains and cycle > 15 else None
             got = await bench.cycle(ctx, run=cycle < 3, clear=clear)
-            bench.written = bench.allowed
-            assert got["done"] == (cycle == 0 or cycle > 16)
+            bench.soon = bench.allowed
+            assert got["done"] == (cycle == 0 or cycle > 17)
 
     simulate(bench.dut, testbench)
     assert sum(bench.issued) == 5

@@ -113,6 +113,7 @@ class Bench:
                 self.bank ^= 1
                 self.finished += 1
         self.issues.append(self.row is not None)
+        addressed = None if self.row is None else self.row.pop("row")
         names = ("select_0", "select_1", "row", "sample", "bank_clear", "output_issued",
                  "stall_output")
         sampled = await ctx.tick().sample(*(getattr(unit, name) for name in names))
@@ -120,6 +121,7 @@ class Bench:
         assert got["output_issued"] == issued and got["stall_output"] == stalled
         assert got["bank_clear"] == (0 if clear is None else 1 << clear)
         assert got["sample"]["valid"] == (row is not None)
+        assert addressed in (None, got["row"])
         if row is None:
             assert got["select_0"] == got["select_1"] == 0
         else:

@@ -110,8 +110,10 @@ def run_lane(config: EngineConfig, tiles: list[list[dict]], rounds: int, rng: ra
             await ctx.tick().until(lane.done[bank])
             rows = expected.pop(0)
             for row in rng.sample(range(config.acc_rows), config.acc_rows):
-                ctx.set(lane.drain_select, 1 << bank)
                 ctx.set(lane.drain_row, row)
+                await ctx.tick()
+                ctx.set(lane.drain_row, rng.randrange(config.acc_rows))
+                ctx.set(lane.drain_select, 1 << bank)
                 await ctx.tick()
                 ctx.set(lane.drain_select, 0)
                 got, other = ctx.get((lane.drain_0, lane.drain_1)[bank]), ctx.get(
@@ -213,6 +215,7 @@ def test_full_follows_issue_and_pop_with_a_queue_of_one(simulate) -> None:
     config = TINY.replace(channels=1, queue_depth=1)
     lane, hold = Lane(config=config), Signal(init=1)
     full: list[int] = []
+    nearly: list[int] = []  # sampled after the clock edge: a cycle earlier than full
 
     async def testbench(ctx):
         ctx.set(lane.write, 1)
@@ -228,10 +231,12 @@ def test_full_follows_issue_and_pop_with_a_queue_of_one(simulate) -> None:
             ctx.set(lane.issue, cycle == 6)
             ctx.set(lane.push, cycle == 6 + timing.BROADCAST - 1)
             full.append((await ctx.tick().sample(lane.full))[2])
+            nearly.append((ctx.get(lane.nearly_full)))
 
     simulate(ResetInserter(hold)(lane), testbench)
     popped = 6 + timing.BROADCAST
     assert [cycle for cycle, bit in enumerate(full) if bit] == list(range(7, popped + 1))
+    assert [cycle for cycle, bit in enumerate(nearly) if not bit] == list(range(6, popped))
 
 
 def test_channels_of_every_group_and_no_other(seed: int) -> None:

@@ -51,11 +51,14 @@ class Drainer:
         self.dut, self.tiles, self.rows = dut, tiles, rows
         self.pause, self.rng, self.pusher = pause, rng, pusher
         self.read: list[list[int]] = []
-        self.bank, self.order, self.asked = 0, [], None
+        self.bank, self.order = 0, []
+        self.addressed: int | None = None
+        self.asked: int | None = None
 
     @property
     def done(self) -> bool:
-        return len(self.read) == self.tiles and not self.order and self.asked is None
+        return len(self.read) == self.tiles and not self.order \
+            and self.addressed is self.asked is None
 
     def drive(self) -> None:
         words = [int(self.dut.drain_0.value), int(self.dut.drain_1.value)]
@@ -63,20 +66,20 @@ class Drainer:
             self.read[-1][self.asked] = words.pop(self.bank)
         assert not any(words), "a bank that is not selected drains 0"
         self.dut.bank_clear.value = 0
-        if self.asked is not None and not self.order:
+        if self.asked is not None and self.addressed is None and not self.order:
             self.dut.bank_clear.value = 1 << self.bank
             self.pusher.free[self.bank] = True
             self.bank ^= 1
-        elif not self.order and len(self.read) < self.tiles \
+        elif not self.order and self.addressed is None and len(self.read) < self.tiles \
                 and int(self.dut.done.value) >> self.bank & 1:
             self.order = self.rng.sample(range(self.rows), self.rows)
             self.read.append([0] * self.rows)
-        self.asked = None
-        select = bool(self.order) and not next(self.pause)
-        if select:
-            self.asked = self.order.pop()
-        self.dut.drain_select.value = int(select) << self.bank
-        self.dut.drain_row.value = self.asked if select else self.rng.randrange(self.rows)
+        self.asked, self.addressed = self.addressed, None
+        if self.order and not next(self.pause):
+            self.addressed = self.order.pop()
+        self.dut.drain_select.value = int(self.asked is not None) << self.bank
+        self.dut.drain_row.value = (
+            self.rng.randrange(self.rows) if self.addressed is None else self.addressed)
 
 
 @cocotb.test()
