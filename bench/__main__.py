@@ -37,7 +37,8 @@ PLAIN_WIDTH = 200
               help="The same on a small network and, without --config, a small engine.")
 @click.option("--seed", default=0, help="Of weights and frames.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False),
-              default=Path("build/bench/bench.json"), help="Where all figures go.")
+              default=Path("build/bench/bench.json"),
+              help="Where all figures go; the tables beside it, as .md.")
 def main(config: str | None, frames: int, balance: Balance, keep_one: bool, reduced: bool,
          seed: int, output: Path) -> None:
     """Run the Google LSTMP, pruned to the paper's densities, on the exported Verilog.
@@ -101,9 +102,12 @@ def _workload(config: str | None, reduced: bool) -> Workload:
 
 def _write(outcome: Outcome, command: str, output: Path) -> None:
     text = json.dumps(as_dict(outcome, command), indent=2) + "\n"
+    page = f"`{command}`\n\n" + "\n".join(
+        f"**{table.title}**\n\n{table.markdown()}" for table in all_tables(outcome))
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(output, lambda path: path.write_text(text))
+        write_atomically(output.with_suffix(".md"), lambda path: path.write_text(page))
     except OSError as error:
         raise EseError(f"output: {output} must be writable, but {error.strerror}") from None
 

@@ -118,15 +118,15 @@ def index_mode(bench: Bench) -> Study:
                                           keep_one=density is None)
             report = cycles(workload)
             rows.append((
-                "paper's" if density is None else f"{100 * density:.0f} %", mode, report.weights,
-                report.fillers, report.nulls, config.entry_bits,
+                f"{'paper' if density is None else f'{100 * density:.0f} %'}, {mode}",
+                report.weights, report.fillers, report.nulls, config.entry_bits,
                 report.entries * config.entry_bits, report.cycles_per_frame, report.utilisation))
     return Study(
         "index-mode", "Absolute rows against the published relative index",
-        (Column("density"), Column("index"), Column("weights"), Column("fillers"), Column("nulls"),
+        (Column("density, index"), Column("weights"), Column("fillers"), Column("nulls"),
          Column("bits an entry"), Column("stream bits"), Column("cycles"),
          Column("utilisation", 2, percent=True)),
-        tuple(rows), Plot("index", ("cycles",), "cycles a frame (by density)", kind="bar"),
+        tuple(rows), Plot("density, index", ("cycles",), "cycles a frame", kind="bar"),
         (MODEL, "An entry holds a 12-bit weight, the index (5 bits absolute, 4 bits relative) and "
                 "the end of its column. The relative index skips up to 15 rows and bridges longer "
                 "gaps by a filler, which costs a cycle. With the paper's densities no lane column "

@@ -115,7 +115,9 @@ def draw(study: Study) -> str:
         axes = figure.subplots()
         plot = study.plot
         columns = {column.name: column for column in study.columns}
-        x = study.values(plot.x)
+        scale = 100 if columns[plot.x].percent else 1
+        x = [value if isinstance(value, str) else (value or 0) * scale
+             for value in study.values(plot.x)]
         for number, name in enumerate(plot.ys):
             y = [None if value is None else float(value) * (100 if columns[name].percent else 1)
                  for value in study.values(name)]
@@ -125,15 +127,15 @@ def draw(study: Study) -> str:
                 axes.bar(places, [value or 0.0 for value in y], width, label=name)
             else:
                 known = [(a, b) for a, b in zip(x, y, strict=True) if b is not None]
-                axes.plot([float(a or 0) for a, _ in known], [b for _, b in known], marker="o",
+                axes.plot([float(a) for a, _ in known], [b for _, b in known], marker="o",
                           markersize=4, label=name)
         for left, up, name in plot.marks:
-            axes.plot([left], [up], linestyle="none", marker="*", markersize=10, label=name)
+            axes.plot([left * scale], [up], linestyle="none", marker="*", markersize=10, label=name)
         if plot.kind == "bar":
             axes.set_xticks(range(len(x)), [str(value) for value in x])
         elif plot.log:
             axes.set_xscale("log", base=2)
-            axes.set_xticks([float(value or 0) for value in x], [str(value) for value in x])
+            axes.set_xticks([float(value) for value in x], [str(value) for value in x])
             axes.minorticks_off()
         axes.set_xlabel(columns[plot.x].title)
         axes.set_ylabel(plot.y_title)

@@ -57,7 +57,7 @@ def test_balance_pays_on_uneven_weights() -> None:
 
 def test_relative_index_needs_fillers() -> None:
     study = run("index-mode")
-    absolute, relative = study.rows[0], study.rows[1]
+    absolute, relative = study.rows[:2]
     names = [column.name for column in study.columns]
     assert absolute[names.index("fillers")] == 0 < relative[names.index("fillers")]
     assert absolute[names.index("cycles")] < relative[names.index("cycles")]
