@@ -36,7 +36,7 @@ class Broadcaster(wiring.Component):
     header: ``contract.layout.header_layout``; uses results.
     run: start new frames. frame_ready, frame_start: an input frame waits; channels that start in
     it (one bit a channel). frame_take: its first segment is loaded now; its parity is
-    frame_parity. frame_release: its last column is issued now.
+    frame_parity then. frame_release: its last column is issued now.
     full, nearly_full: one bit a lane: its queue is full, or will be by the column issued in the
     last cycle. issue: a column is issued now; issued: one was issued in the last cycle.
     read_address, read_data: the activation buffer, answered in the next cycle.
@@ -86,15 +86,16 @@ class Broadcaster(wiring.Component):
         pointer = Signal(bits_for(config.segment_depth))
         following = reader.data
         m.d.comb += reader.addr.eq(pointer)
-        valid, first, recurrent, wait, tile_end, frame_end = (
-            Signal(name=name) for name in ("valid", "first", "recurrent", "wait", "tile_end",
-                                           "frame_end"))
+        valid, recurrent, wait, tile_end, frame_end = (
+            Signal(name=name) for name in ("valid", "recurrent", "wait", "tile_end", "frame_end"))
+        first = Signal(init=1)
         remaining = Signal(config.activation_address_bits + 1)
         address = Signal(config.activation_address_bits)
         needed = Signal(SEQUENCE_BITS)
         parity = Signal(init=1)
         base, target = Signal(SEQUENCE_BITS), Signal(SEQUENCE_BITS)
         bank, busy = Signal(), Signal(2)
+        opening = Signal(init=1)  # the next segment is the program's first
 
         ready, full, ending, load, between = (
             Signal(name=name) for name in ("ready", "any_full", "ending", "load", "between"))
@@ -105,14 +106,13 @@ class Broadcaster(wiring.Component):
             between.eq(~valid | (self.issue & ending & frame_end)),
             self.frame_take.eq(between & self.run & self.frame_ready),
             self.frame_release.eq(self.issue & ending & frame_end),
-            self.frame_parity.eq(parity ^ self.frame_take),
+            self.frame_parity.eq(parity ^ opening),
             load.eq(self.frame_take | (self.issue & ending & ~frame_end)),
         ]
 
         m.d.sync += self.issued.eq(self.issue)
 
         # Whether the next column may be read is decided a cycle ahead, for each that it may be.
-        opening = Signal(init=1)
         following_needed = Signal(SEQUENCE_BITS)
         lead_stay, lead_step, lead_load = (
             Signal(signed(SEQUENCE_BITS), name=f"lead_{name}") for name in ("stay", "step", "load"))
@@ -120,31 +120,33 @@ class Broadcaster(wiring.Component):
             following_needed.eq(Mux(opening, target, base) + following.need),
             lead_stay.eq(self.written - needed), lead_step.eq(self.written - needed - 1),
             lead_load.eq(self.written - following_needed)]
-        with m.If(load):
-            m.d.sync += [ready.eq(~following.wait | (lead_load >= 0)), opening.eq(following.end)]
-        with m.Elif(self.issue):
-            m.d.sync += ready.eq(~wait | (lead_step >= 0))
+        # While no frame is under way the first segment is loaded over and over, so that nothing
+        # but ``valid`` waits for a frame.
+        with m.If(~valid | self.issue):
+            with m.If(~valid | ending):
+                m.d.sync += [
+                    ready.eq(~following.wait | (lead_load >= 0)),
+                    address.eq(Mux(self.frame_parity, following.base_odd, following.base_even)),
+                    remaining.eq(following.length), wait.eq(following.wait),
+                    needed.eq(following_needed), recurrent.eq(following.recurrent),
+                    tile_end.eq(following.last), frame_end.eq(following.end)]
+            with m.Else():
+                m.d.sync += [ready.eq(~wait | (lead_step >= 0)), address.eq(address + 1),
+                             remaining.eq(remaining - 1), needed.eq(needed + 1)]
         with m.Else():
             m.d.sync += ready.eq(~wait | (lead_stay >= 0))
-
         with m.If(self.issue):
-            m.d.sync += [address.eq(address + 1), remaining.eq(remaining - 1),
-                         needed.eq(needed + 1), first.eq(0)]
+            m.d.sync += first.eq(ending & (tile_end | frame_end))
             with m.If(ending & tile_end):
-                m.d.sync += [first.eq(1), bank.eq(~bank)]
+                m.d.sync += bank.eq(~bank)
             with m.If(ending & frame_end):
                 m.d.sync += valid.eq(0)
         with m.If(load):
-            m.d.sync += [
-                valid.eq(1), pointer.eq(Mux(following.end, 0, pointer + 1)),
-                address.eq(Mux(self.frame_parity, following.base_odd, following.base_even)),
-                remaining.eq(following.length), wait.eq(following.wait),
-                needed.eq(following_needed),
-                recurrent.eq(following.recurrent), tile_end.eq(following.last),
-                frame_end.eq(following.end)]
+            m.d.sync += [valid.eq(1), opening.eq(following.end),
+                         pointer.eq(Mux(following.end, 0, pointer + 1))]
         starting = Signal(config.channels)
         with m.If(self.frame_take):
-            m.d.sync += [first.eq(1), parity.eq(~parity), base.eq(target),
+            m.d.sync += [parity.eq(~parity), base.eq(target),
                          target.eq(target + self.header.results),
                          starting.eq(self.frame_start)]
 

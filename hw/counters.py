@@ -54,40 +54,50 @@ class Counters(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         lanes = self.config.lanes
-        increments = {name: Signal(bits_for(lanes + 1), name=f"step_{name}")
-                      for name in COUNTERS if name != "starved"}
-        steps = {**increments, "starved": lanes - increments["products"] - increments["nulls"]}
-        events = {"cycles": 1, "frames": self.frame, "products": _ones(m, "products", self.fired_product),
-                  "nulls": _ones(m, "nulls", self.fired_null),
+        idle = Signal(lanes)
+        m.d.comb += idle.eq(~(self.fired_product | self.fired_null))
+        events = {"cycles": C(1, 1), "frames": self.frame, "products": self.fired_product,
+                  "nulls": self.fired_null, "starved": idle,
                   "stall_input": self.stall.input, "stall_bank": self.stall.bank,
                   "stall_dependency": self.stall.dependency, "stall_queue": self.stall.queue,
                   "stall_output": self.stall_output}
         counting = Signal()
         m.d.sync += counting.eq(self.running)
-        for name, increment in increments.items():
-            m.d.sync += increment.eq(events[name])
         for name in COUNTERS:
             value = self.values[name]
+            step: Value = C(0)
+            for place, count in enumerate(_ones(m, name, events[name])):
+                register = Signal.like(count, name=f"step_{name}_{place}")
+                m.d.sync += register.eq(count)
+                step = step + (register << place)
             with m.If(counting):
-                m.d.sync += value.eq(value + steps[name])
+                m.d.sync += value.eq(value + step)
             with m.If(self.clear):
                 m.d.sync += value.eq(0)
         return m
 
 
-def _ones(m: Module, name: str, bits: Value) -> Value:
-    """How many of the bits are set: a table a group of six bits, which is three LUT6, then the
-    same for the groups' bits of equal weight, and one sum; adders alone would be too deep."""
-    if len(bits) <= _GROUP:
-        count = Signal(bits_for(len(bits) + 1), name=f"{name}_{len(bits)}")
-        with m.Switch(bits):
-            for value in range(1 << len(bits)):
-                with m.Case(value):
-                    m.d.comb += count.eq(value.bit_count())
-        return count
-    groups = [_ones(m, f"{name}_{first}", bits[first:first + _GROUP])
+def _ones(m: Module, name: str, bits: Value) -> list[Value]:
+    """How many of the bits are set, as a number for each power of two: a table a group of six
+    bits, which is three LUT6, then again of the groups' bits of equal weight. Adders alone would
+    be too deep."""
+    groups = [_count(m, f"{name}_{first}", bits[first:first + _GROUP])
               for first in range(0, len(bits), _GROUP)]
-    weights = [Cat(group[place] for group in groups if place < len(group)) for place in
-               range(max(len(group) for group in groups))]
-    return sum((_ones(m, f"{name}_weight_{place}", column) << place
-                for place, column in enumerate(weights)), start=C(0))
+    if len(groups) == 1:
+        return groups
+    counts = []
+    for place in range(len(groups[0])):
+        column = Cat(group[place] for group in groups if place < len(group))
+        tables = [_count(m, f"{name}_{place}_{first}", column[first:first + _GROUP])
+                  for first in range(0, len(column), _GROUP)]
+        counts.append(sum(tables[1:], start=tables[0]))
+    return counts
+
+
+def _count(m: Module, name: str, bits: Value) -> Value:
+    count = Signal(bits_for(len(bits) + 1), name=f"count_{name}")
+    with m.Switch(bits):
+        for value in range(1 << len(bits)):
+            with m.Case(value):
+                m.d.comb += count.eq(value.bit_count())
+    return count

@@ -102,13 +102,16 @@ class EpilogueSequencer(wiring.Component):
         begin = Signal()
         m.d.comb += begin.eq(~busy & self.done.bit_select(bank, 1))
         with m.If(begin):
-            m.d.sync += [busy.eq(1), lstm.eq(tile.lstm), shift.eq(tile.shift),
+            m.d.sync += [busy.eq(1), pointer.eq(Mux(tile.end, 0, pointer + 1)),
+                         parity.eq(parity ^ tile.end)]
+        # While idle the next tile is loaded over and over, so that only ``busy`` waits for it.
+        with m.If(~busy):
+            m.d.sync += [lstm.eq(tile.lstm), shift.eq(tile.shift),
                          output.eq(tile.output), output_last.eq(tile.output_last),
                          dest.eq(Mux(parity, tile.dest_odd, tile.dest_even)),
                          active.eq(Mux(parity, self.active_odd, self.active_even)),
                          start.eq(Mux(parity, self.start_odd, self.start_even)),
-                         gate.eq(0), skew.eq(timing.O_SKEW),
-                         pointer.eq(Mux(tile.end, 0, pointer + 1)), parity.eq(parity ^ tile.end)]
+                         gate.eq(0), skew.eq(timing.O_SKEW)]
             lead.restart(m, tile)
             trail.restart(m, tile)
 

@@ -73,8 +73,11 @@ class FrameInput(wiring.Component):
                 m.d.sync += index.eq(index + 1)
             with m.If(word.last & ~final):
                 m.d.sync += self.error.eq(1)
-        m.d.sync += [held.eq(held + commit - self.released),
-                     waiting.eq(waiting + commit - self.take)]
+        for count, down in ((held, self.released), (waiting, self.take)):
+            with m.If(commit & ~down):
+                m.d.sync += count.eq(count + 1)
+            with m.Elif(down & ~commit):
+                m.d.sync += count.eq(count - 1)
 
         active = Array(Signal(config.channels, name=f"active_{k}") for k in range(SLOTS))
         start = Array(Signal(config.channels, name=f"start_{k}") for k in range(SLOTS))

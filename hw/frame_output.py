@@ -45,7 +45,7 @@ class FrameOutput(wiring.Component):
         depth = self.config.output_depth
         m.submodules.fifo = fifo = SyncFIFO(width=layout.size, depth=depth)
         word, head = Signal(layout), Signal(layout)
-        promised, following = Signal(range(depth + 1)), Signal(range(depth + 1))
+        promised = Signal(range(depth + 1))
         take = Signal()
         m.d.comb += [
             word.values.eq(self.values), word.last.eq(self.last),
@@ -53,8 +53,10 @@ class FrameOutput(wiring.Component):
             head.eq(fifo.r_data), self.frames.payload.eq(head),
             self.frames.valid.eq(fifo.r_rdy), fifo.r_en.eq(self.frames.ready),
             take.eq(self.frames.valid & self.frames.ready),
-            following.eq(promised + self.issued - take),
             self.room.eq(promised != depth), self.empty.eq(promised == 0),
         ]
-        m.d.sync += promised.eq(following)
+        with m.If(self.issued & ~take):
+            m.d.sync += promised.eq(promised + 1)
+        with m.Elif(take & ~self.issued):
+            m.d.sync += promised.eq(promised - 1)
         return m
