@@ -1,8 +1,9 @@
 """``ese compress``: a checkpoint to a packed image."""
 
+import json
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -11,6 +12,10 @@ from ..contract.errors import EseError
 from .frames import load_streams
 from .options import KNOBS, chosen_config, config_options
 from .show import compress_tables, console
+
+if TYPE_CHECKING:
+    from ..compress.pipeline import CompressReport
+    from ..contract.image import Image
 
 
 @click.command(context_settings={"show_default": True})
@@ -41,6 +46,9 @@ from .show import compress_tables, console
                    "(ONNX), or any other; c means g.")
 @click.option("--prefix", help="Which LSTM, if the checkpoint holds several: `lstm` for "
                                "lstm.weight_ih_l0.")
+@click.option("--key-map", "key_map", multiple=True, metavar="FILE.json|OURS=THEIRS",
+              help="Names of tensors: weight_ih_l0=rnn.kernel, or a JSON object of such pairs; "
+                   "only the tensors named are read. May be repeated.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True,
               metavar="FILE.ese", help="Image to write.")
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE.json",
@@ -50,12 +58,15 @@ def compress(ctx: click.Context, /, checkpoint: Path, density: float,
              matrix_densities: tuple[str, ...], config: str, sets: tuple[str, ...],
              balance: Any, keep_one: bool, frames: tuple[Path, ...], input_scaling: Any,
              input_limit: float | None, gate_order: str,
-             prefix: str | None, output: Path, report: Path | None, **knobs: Any) -> None:
-    """Prune, calibrate, quantise and pack CHECKPOINT (.pt, .ckpt, .bin, .safetensors).
+             prefix: str | None, key_map: tuple[str, ...], output: Path, report: Path | None,
+             **knobs: Any) -> None:
+    """Prune, calibrate, quantise and pack CHECKPOINT (.pt, .ckpt, .bin, .safetensors, .onnx).
 
     The checkpoint holds the state dict of a torch.nn.LSTM (several layers, proj_size), of an LSTM
     with peepholes (weight_ci_l0, weight_cf_l0, weight_co_l0), or the paper's matrices (Wix …
-    Wym), possibly under a prefix or a key such as state_dict. Nothing in it is executed.
+    Wym), possibly under a prefix or a key such as state_dict; torch.nn.LSTMCells, stacked; or
+    ONNX LSTM nodes. Nothing in it is executed. A bidirectional LSTM gives one image per direction:
+    my.forward.ese and my.reverse.ese (my.l0.forward.ese … if it has several layers).
 
     \b
     ese compress my.pt --density 0.1 --lanes 32 -o my.ese
@@ -64,26 +75,59 @@ def compress(ctx: click.Context, /, checkpoint: Path, density: float,
     """
     engine = chosen_config(config, sets, **{name: knobs[name] for name in KNOBS})
     with console.status("Reading") as status:
-        from ..compress.checkpoint import load_network
+        from ..compress.bidirectional import calibration_frames
+        from ..compress.checkpoint import load_stacks
         from ..compress.pipeline import CompressOptions, compress_network
-        from ..contract.image import write_atomically, write_image
 
         streams = load_streams(frames)
-        network = load_network(checkpoint, prefix, gate_order)
+        stacks = load_stacks(checkpoint, prefix, gate_order, _key_map(key_map))
         status.update("Pruning, calibrating, quantising, packing")
         options = CompressOptions(balance, keep_one, input_scaling, input_limit,
                                   _command_line(ctx), _densities(matrix_densities))
-        image, result = compress_network(network, engine, density, streams, options)
+        results = [compress_network(stack.network, engine, density, seen, options)
+                   for stack, seen in zip(stacks, calibration_frames(stacks, streams),
+                                          strict=True)]
+        outputs = [output.with_suffix(f".{stack.name}{output.suffix}") if stack.name else output
+                   for stack in stacks]
+        reports = [report and (report.with_suffix(f".{stack.name}{report.suffix}")
+                               if stack.name else report) for stack in stacks]
+        for place, report_place, (image, result) in zip(outputs, reports, results, strict=True):
+            _write(place, image, report_place, result)
+    for place, (image, result) in zip(outputs, results, strict=True):
+        compress_tables(place, image, result)
 
-        def write_both(temporary: Path) -> None:
-            temporary.write_text(result.to_json())
-            write_image(output, image)
 
-        if report is None:
-            write_image(output, image)
-        else:
-            write_atomically(report, write_both)
-    compress_tables(output, image, result)
+def _write(output: Path, image: "Image", report: Path | None, result: "CompressReport") -> None:
+    """The image, and the report beside it: both or neither."""
+    from ..contract.image import write_atomically, write_image
+
+    def write_both(temporary: Path) -> None:
+        temporary.write_text(result.to_json())
+        write_image(output, image)
+
+    if report is None:
+        write_image(output, image)
+    else:
+        write_atomically(report, write_both)
+
+
+def _key_map(items: tuple[str, ...]) -> dict[str, str]:
+    """Our name to the file's. Raises EseError for what is neither OURS=THEIRS nor JSON of it."""
+    names: dict[str, str] = {}
+    for item in items:
+        ours, equals, theirs = item.partition("=")
+        if equals:
+            names[ours] = theirs
+            continue
+        try:
+            pairs = json.loads(Path(item).read_text())
+        except (OSError, ValueError) as error:
+            raise EseError(f"--key-map: must be OURS=THEIRS or a JSON file of such pairs, got "
+                           f"{item!r} ({type(error).__name__})") from None
+        if not isinstance(pairs, dict) or not all(isinstance(v, str) for v in pairs.values()):
+            raise EseError(f"--key-map: {item} must hold one JSON object of names to names")
+        names.update(pairs)
+    return names
 
 
 def _densities(items: tuple[str, ...]) -> dict[str, float]:

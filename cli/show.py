@@ -132,6 +132,7 @@ def compress_tables(output: Path, image: Image, report: "CompressReport") -> Non
     show(matrices, layer_table(image), limits, _size_table(image, {
         "dense bits, 32-bit floating point": report.dense_bits,
         "compression ratio": f"{report.compression_ratio:.2f}", "calibration": frames,
+        **{f"note {number}": note for number, note in enumerate(report.notes, 1)},
         "image": str(output)}))
 
 

@@ -71,12 +71,14 @@ class Layer:
 class Network:
     """Layers in order, with the name and the SHA-256 of the file they come from.
 
+    notes: what a reader should know of the file, a sentence each.
     Raises EseError if a shape does not follow from the layer before, or a value is not finite.
     """
 
     layers: tuple[Layer, ...]
     source: str = "network"
     sha256: str = ""
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.layers:

@@ -100,6 +100,8 @@ class CompressReport:
     stored_bits: int
     published_bits: int
     """The same entries with the paper's 4-bit relative index and 16-bit pointers."""
+    notes: tuple[str, ...]
+    """What the reader of the checkpoint says of the rest of the file."""
     rounded: Network = field(repr=False)
     """The pruned network with its rounded weights as real numbers (inputs scaled by the
     manifest's exponents)."""
@@ -204,7 +206,7 @@ def _report(image: Image, quantised: Quantised, ranges: Calibration,
         lane_lengths=tuple(int(n) for n in image.sections["lane_lengths"]),
         dense_bits=FLOAT_BITS * (manifest.dense_weights + params),
         stored_bits=image.stored_bits, published_bits=image.published_bits,
-        rounded=quantised.rounded)
+        notes=network.notes, rounded=quantised.rounded)
 
 
 def _saturated_outputs(quantised: Quantised, ranges: Calibration, values: NDArray[np.float64],

@@ -195,7 +195,8 @@ def test_code_in_a_checkpoint_is_refused_and_not_run(tmp_path, save):
     save({**lstm_state(), "bomb": Bomb(tmp_path / "ran")}, tmp_path / "bad.pt")
     with pytest.raises(EseError, match=r"^checkpoint: bad.pt must hold only tensors and plain "
                                        r"containers, but reading it would .*, which is refused; "
-                                       r"save the state_dict\(\) alone$"):
+                                       r"save the state_dict\(\) alone: where the file is "
+                                       r"trusted, run torch.save\(torch.load\(.*checkpoint\)$"):
         load_network(tmp_path / "bad.pt")
     assert not (tmp_path / "ran").exists()
 
@@ -216,8 +217,8 @@ def test_whole_module_is_refused(tmp_path):
     ("a.pt", b"", r"^checkpoint: a.pt must be a complete PyTorch file, but reading says: EOFError"),
     ("a.pt", b"hello", r"^checkpoint: a.pt must be a complete PyTorch file"),
     ("a.safetensors", b"hello", r"^checkpoint: a.safetensors must be a complete safetensors file"),
-    ("a.onnx", b"", r"^checkpoint: must end in .pt, .pth, .ckpt, .bin, .safetensors, got "
-                    r"'a.onnx'$"),
+    ("a.h5", b"", r"^checkpoint: must end in .pt, .pth, .ckpt, .bin, .safetensors, .onnx, got "
+                  r"'a.h5'$"),
 ])
 def test_not_a_checkpoint(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
