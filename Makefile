@@ -66,7 +66,7 @@ $(VENV)/bin/python:
 EXTRAS_base :=
 EXTRAS_demo := [compress,sim,demo]
 EXTRAS_bench := [compress,sim,bench]
-EXTRAS_dev := [compress,sim,demo,bench,dev]
+EXTRAS_dev := [compress,train,sim,demo,bench,dev]
 
 $(VENV)/.ready-%: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing into $(VENV) …"

@@ -7,8 +7,11 @@ import click
 
 from ..contract.errors import EseError
 from .compress import compress
+from .data import data
+from .evaluate import evaluate
 from .info import info
 from .simulate import simulate
+from .train import train
 from .verilog import verilog
 
 
@@ -40,7 +43,7 @@ def main() -> None:
     """
 
 
-for _command in (compress, info, simulate, verilog):
+for _command in (compress, data, evaluate, info, simulate, train, verilog):
     main.add_command(_command)
 
 

@@ -1,0 +1,57 @@
+"""``ese data``: speech to a dataset folder."""
+
+from pathlib import Path
+
+import click
+
+from ..contract.errors import EseError
+from .show import console
+
+
+@click.group(context_settings={"show_default": True})
+def data() -> None:
+    """Prepare speech for training."""
+
+
+@data.command()
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR",
+              help="Dataset folder; an interrupted preparation goes on in it.")
+@click.option("--cache", type=click.Path(path_type=Path), default=Path.home() / ".cache/ese-lstm",
+              show_default="~/.cache/ese-lstm", help="Folder for the downloaded package.")
+@click.option("--limit", type=click.IntRange(min=1),
+              help="Only this many clips, evenly spread over all.")
+@click.option("--processes", type=click.IntRange(1, 64), default=2, help="Parallel aligners.")
+@click.option("--timit", type=click.Path(path_type=Path), metavar="DIR",
+              help="Read a TIMIT folder (with TRAIN and TEST) instead of fetching speech.")
+def prepare(output: Path, cache: Path, limit: int | None, processes: int,
+            timit: Path | None) -> None:
+    """Fetch transcribed speech, align phones, compute 153 inputs a frame of 20 ms.
+
+    \b
+    ese data prepare -o build/speech
+    ese data prepare -o build/small --limit 400
+    ese data prepare -o build/timit --timit /data/TIMIT
+
+    Recordings that are damaged, have no text or do not align are counted and named in
+    skipped.jsonl, never fatal.
+    """
+    try:
+        from ..train.prepare import prepare as fill
+        from ..train.prepare import prepare_timit, queen_recordings
+    except ImportError as error:
+        raise EseError(f"data: needs {error.name}, which is not installed "
+                       f"(pip install 'ese-lstm[train]')") from None
+    with console.status("Preparing") as status:
+        def show(done: int, total: int) -> None:
+            status.update(f"{done} of {total} recordings")
+
+        if timit is not None:
+            result = prepare_timit(timit, output, limit, show)
+        else:
+            recordings = queen_recordings(cache, status.update)
+            if limit is not None and limit < len(recordings):
+                recordings = [recordings[k * len(recordings) // limit] for k in range(limit)]
+            result = fill(recordings, output, processes, show)
+    console.print(f"{result.used} of {result.recordings} recordings, {result.minutes:.1f} min, "
+                  f"{result.held_out} held out; {len(result.skipped)} skipped "
+                  f"{result.reasons() or ''} ({result.resumed} were done before)")

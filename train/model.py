@@ -1,0 +1,126 @@
+"""The phone classifier: an LSTMP stack and a linear layer over phones; its file."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from ..compress.checkpoint import load_network
+from ..compress.network import Network
+from ..contract.errors import EseError
+from ..contract.image import write_atomically
+from .lstmp import Lstmp
+
+METADATA_KEY = "ese-train"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Dimensions of a phone classifier, and the delay of its answers in frames."""
+
+    inputs: int = 153
+    cells: int = 1024
+    projection: int = 512
+    layers: int = 1
+    peepholes: bool = True
+    delay: int = 3
+    phones: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("inputs", "cells", "layers"):
+            if getattr(self, name) < 1:
+                raise EseError(f"{name}: must be at least 1, got {getattr(self, name)}")
+        for name in ("projection", "delay"):
+            if getattr(self, name) < 0:
+                raise EseError(f"{name}: must be at least 0, got {getattr(self, name)}")
+
+
+class PhoneNet(nn.Module):
+    """Frames to phone scores. ``input_scale`` (inputs,) multiplies the features; it is not
+    learned. ``priors`` (phones,) and ``bigram`` (phones, phones) are log probabilities of frames
+    of the training labels, for decoding."""
+
+    input_scale: Tensor
+    priors: Tensor
+    bigram: Tensor
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.lstm = Lstmp(shape.inputs, shape.cells, shape.projection, shape.layers,
+                          shape.peepholes)
+        count = len(shape.phones)
+        self.output = nn.Linear(self.lstm.outputs, count)
+        self.register_buffer("input_scale", torch.ones(shape.inputs))
+        self.register_buffer("priors", torch.zeros(count))
+        self.register_buffer("bigram", torch.zeros(count, count))
+
+    def forward(self, frames: Tensor, state: list[tuple[Tensor, Tensor]], keep: Tensor
+                ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+        """Phone scores (T, B, phones) of unscaled frames (T, B, inputs), and the state."""
+        values, after = self.lstm(frames * self.input_scale, state, keep)
+        return self.output(values), after
+
+    def plain_tensors(self) -> dict[str, Tensor]:
+        """Every tensor under its plain name, masks and quantisers applied."""
+        names = [*dict(self.lstm.named_parameters()), *(
+            name.split(".")[1] for name in dict(self.lstm.named_parameters()) if "." in name)]
+        found = {f"lstm.{name}": getattr(self.lstm, name).detach().clone().contiguous()
+                 for name in names if "." not in name}
+        for layer in range(self.lstm.layers):
+            found[f"lstm.bias_hh_l{layer}"] = torch.zeros(4 * self.lstm.cells)
+        for name in ("input_scale", "priors", "bigram"):
+            found[name] = getattr(self, name).detach().clone()
+        found["output.weight"] = self.output.weight.detach().clone()
+        found["output.bias"] = self.output.bias.detach().clone()
+        return found
+
+
+def save_model(path: Path, model: PhoneNet) -> None:
+    """A safetensors file that ``ese compress``, ``ese evaluate`` and ``ese train --from`` read."""
+    metadata = {METADATA_KEY: json.dumps(asdict(model.shape))}
+    tensors = model.plain_tensors()
+    write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata))
+
+
+def load_model(path: Path) -> PhoneNet:
+    """Inverse of :func:`save_model`. Raises EseError if it is no such file."""
+    if not path.is_file():
+        raise EseError(f"model: must be a file, got {str(path)!r}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(METADATA_KEY)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise EseError(f"model: {path} must be a complete safetensors file, but reading says: "
+                       f"{error}") from None
+    if text is None:
+        raise EseError(f"model: {path} must be written by ese train, but holds "
+                       f"{', '.join(sorted(tensors)[:4])} …")
+    values = json.loads(text)
+    model = PhoneNet(Shape(**{**values, "phones": tuple(values["phones"])}))
+    state = {name: tensor for name, tensor in tensors.items() if "bias_hh" not in name}
+    mine = model.state_dict()
+    for name, tensor in mine.items():
+        if name not in state or state[name].shape != tensor.shape:
+            raise EseError(f"model: {path} must hold {name} of shape {tuple(tensor.shape)}")
+    model.load_state_dict(state)
+    return model
+
+
+def network_of(path: Path) -> Network:
+    """The same file's LSTM as compress sees it."""
+    return load_network(path, "lstm")
+
+
+def scores(model: PhoneNet, outputs: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Phone scores (…, phones) of LSTM outputs (…, outputs) computed elsewhere."""
+    weight = model.output.weight.detach().double().numpy()
+    bias = model.output.bias.detach().double().numpy()
+    return np.asarray(outputs @ weight.T + bias)
