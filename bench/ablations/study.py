@@ -124,7 +124,9 @@ def draw(study: Study) -> str:
             if plot.kind == "bar":
                 width = 0.8 / len(plot.ys)
                 places = [k + (number - (len(plot.ys) - 1) / 2) * width for k in range(len(x))]
-                axes.bar(places, [value or 0.0 for value in y], width, label=name)
+                bars = axes.bar(places, [value or 0.0 for value in y], width, label=name)
+                axes.bar_label(bars, [columns[name].text(value) for value in study.values(name)],
+                               fontsize="x-small")
             else:
                 known = [(a, b) for a, b in zip(x, y, strict=True) if b is not None]
                 axes.plot([float(a) for a, _ in known], [b for _, b in known], marker="o",
@@ -132,14 +134,15 @@ def draw(study: Study) -> str:
         for left, up, name in plot.marks:
             axes.plot([left * scale], [up], linestyle="none", marker="*", markersize=10, label=name)
         if plot.kind == "bar":
-            axes.set_xticks(range(len(x)), [str(value) for value in x])
+            axes.set_xticks(range(len(x)), [str(value).replace(", ", "\n") for value in x])
         elif plot.log:
             axes.set_xscale("log", base=2)
             axes.set_xticks([float(value) for value in x], [str(value) for value in x])
             axes.minorticks_off()
         axes.set_xlabel(columns[plot.x].title)
         axes.set_ylabel(plot.y_title)
-        axes.legend(frameon=False, fontsize="small")
+        if len(plot.ys) + len(plot.marks) > 1:
+            figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize="small")
         file = io.StringIO()
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
