@@ -46,6 +46,10 @@ if TYPE_CHECKING:
                    "(ONNX), or any other; c means g.")
 @click.option("--prefix", help="Which LSTM, if the checkpoint holds several: `lstm` for "
                                "lstm.weight_ih_l0.")
+@click.option("--share-bits", type=int, metavar="BITS",
+              help="Weight sharing: 2**BITS values per matrix, by k-means.")
+@click.option("--huffman", is_flag=True,
+              help="Store weights and indices Huffman-coded; reading restores the same entries.")
 @click.option("--key-map", "key_map", multiple=True, metavar="FILE.json|OURS=THEIRS",
               help="Names of tensors: weight_ih_l0=rnn.kernel, or a JSON object of such pairs; "
                    "only the tensors named are read. May be repeated.")
@@ -59,7 +63,7 @@ def compress(ctx: click.Context, /, checkpoint: Path, density: float,
              balance: Any, keep_one: bool, frames: tuple[Path, ...], input_scaling: Any,
              input_limit: float | None, gate_order: str,
              prefix: str | None, key_map: tuple[str, ...], output: Path, report: Path | None,
-             **knobs: Any) -> None:
+             share_bits: int | None, huffman: bool, **knobs: Any) -> None:
     """Prune, calibrate, quantise and pack CHECKPOINT (.pt, .ckpt, .bin, .safetensors, .onnx).
 
     The checkpoint holds the state dict of a torch.nn.LSTM (several layers, proj_size), of an LSTM
@@ -83,7 +87,8 @@ def compress(ctx: click.Context, /, checkpoint: Path, density: float,
         stacks = load_stacks(checkpoint, prefix, gate_order, _key_map(key_map))
         status.update("Pruning, calibrating, quantising, packing")
         options = CompressOptions(balance, keep_one, input_scaling, input_limit,
-                                  _command_line(ctx), _densities(matrix_densities))
+                                  _command_line(ctx), _densities(matrix_densities),
+                                  share_bits, huffman)
         results = [compress_network(stack.network, engine, density, seen, options)
                    for stack, seen in zip(stacks, calibration_frames(stacks, streams),
                                           strict=True)]

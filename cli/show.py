@@ -19,9 +19,9 @@ FIELD_UNITS = {"clock_mhz": "MHz"}
 
 def show(*tables: Table) -> None:
     """Print tables to standard output; into a file or a pipe at full width."""
-    out = Console()
+    out = Console(markup=False)
     if not out.is_terminal:
-        out = Console(width=FILE_WIDTH)
+        out = Console(width=FILE_WIDTH, markup=False)
     for table in tables:
         out.print(table)
 
@@ -129,11 +129,23 @@ def compress_tables(output: Path, image: Image, report: "CompressReport") -> Non
                        str(layer.y_saturated))
     frames = (f"{report.calibration_frames} frames, {report.input_saturated} input values "
               f"saturated" if report.calibrated else "none: ranges are assumed")
-    show(matrices, layer_table(image), limits, _size_table(image, {
+    show(matrices, layer_table(image), limits, _stage_table(report), _size_table(image, {
         "dense bits, 32-bit floating point": report.dense_bits,
         "compression ratio": f"{report.compression_ratio:.2f}", "calibration": frames,
         **{f"note {number}": note for number, note in enumerate(report.notes, 1)},
         "image": str(output)}))
+
+
+def _stage_table(report: "CompressReport") -> Table:
+    from ..compress.storage import PAPER_RATIO
+
+    table = Table(title=f"Weights by stage (paper: {PAPER_RATIO:g}× [pub])", title_justify="left")
+    for name in ("stage", "bits", "bits per dense weight", "times smaller"):
+        table.add_column(name, justify="left" if name == "stage" else "right")
+    for stage in report.stages:
+        table.add_row(stage.name, f"{stage.bits:,}", f"{stage.bits_per_weight:.3f}",
+                      f"{stage.ratio:.1f}")
+    return table
 
 
 def simulate_table(figures: dict[str, Any]) -> None:

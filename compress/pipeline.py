@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..contract.config import EngineConfig
+from ..contract.errors import EseError
 from ..contract.formats import FixedFormat, gate_format
 from ..contract.frames import quantise_frames
 from ..contract.image import Image, LayerInfo, MatrixInfo
@@ -19,6 +20,8 @@ from .pack import Provenance, pack_image
 from .prune import Balance, prune_network
 from .quantise import Quantised, quantise_network
 from .reference import run_float
+from .share import share_network
+from .storage import PAPER_RATIO, Stage, huffman_coded, stages
 
 FLOAT_BITS = 32
 
@@ -28,7 +31,8 @@ class CompressOptions:
     """Choices beside configuration and density; see the modules that read them.
 
     densities: of single matrices by name, instead of the common one. command: what the manifest
-    records as the command that made the image.
+    records as the command that made the image. share_bits: of a codebook per matrix; None: no
+    weight sharing. huffman: store the entries Huffman-coded.
     """
 
     balance: Balance = "matrix"
@@ -37,6 +41,8 @@ class CompressOptions:
     input_limit: float | None = None
     command: str = ""
     densities: Mapping[str, float] = field(default_factory=dict)
+    share_bits: int | None = None
+    huffman: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,8 @@ class CompressReport:
     stored_bits: int
     published_bits: int
     """The same entries with the paper's 4-bit relative index and 16-bit pointers."""
+    stages: tuple[Stage, ...]
+    """Bits of the weights after each step."""
     notes: tuple[str, ...]
     """What the reader of the checkpoint says of the rest of the file."""
     rounded: Network = field(repr=False)
@@ -114,9 +122,11 @@ class CompressReport:
     def to_json(self) -> str:
         """Every figure, without the weights."""
         values: dict[str, Any] = {key: value for key, value in vars(self).items()
-                                  if key not in ("rounded", "matrices", "layers")}
+                                  if key not in ("rounded", "matrices", "layers", "stages")}
         values["matrices"] = [{**asdict(m), "density": m.density} for m in self.matrices]
         values["layers"] = [asdict(layer) for layer in self.layers]
+        values["stages"] = [{**asdict(stage), "ratio": stage.ratio} for stage in self.stages]
+        values["paper_ratio"] = PAPER_RATIO
         values["compression_ratio"] = self.compression_ratio
         return json.dumps(values, indent=2, sort_keys=True) + "\n"
 
@@ -132,6 +142,12 @@ def compress_network(network: Network, config: EngineConfig, density: float = 1.
     options = options or CompressOptions()
     pruned = prune_network(network, config, density, options.balance, options.keep_one,
                            options.densities)
+    if options.share_bits is not None:
+        if options.input_scaling != "none":
+            raise EseError(f"share_bits: must not be given with input_scaling "
+                           f"{options.input_scaling!r}, which gives one codebook's values a scale "
+                           f"per column")
+        pruned = share_network(pruned, options.share_bits)
     ranges = calibrate(pruned, config, frames, options.input_scaling, options.input_limit)
     scaled = scale_inputs(pruned, ranges.exponents)
     quantised = quantise_network(scaled, config, ranges.input_frac, list(ranges.output_fracs))
@@ -143,6 +159,8 @@ def compress_network(network: Network, config: EngineConfig, density: float = 1.
          for m in matrices],
         Provenance(network.source, network.sha256, options.command),
         ranges.exponents)
+    if options.huffman:
+        image = huffman_coded(image, shared=options.share_bits is not None)
     return image, _report(image, quantised, ranges, matrices, frames)
 
 
@@ -206,6 +224,7 @@ def _report(image: Image, quantised: Quantised, ranges: Calibration,
         lane_lengths=tuple(int(n) for n in image.sections["lane_lengths"]),
         dense_bits=FLOAT_BITS * (manifest.dense_weights + params),
         stored_bits=image.stored_bits, published_bits=image.published_bits,
+        stages=stages(image, sum(m.kept for m in matrices)),
         notes=network.notes, rounded=quantised.rounded)
 
 

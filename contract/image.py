@@ -4,6 +4,9 @@ Tensors (all uint32, words least significant first): ``header`` (1, w), ``segmen
 ``epilogues`` (n, w), ``params`` (n, w), ``entries`` (total,) lane after lane, ``lane_lengths``
 (lanes,). The JSON manifest in the file's metadata carries format version, engine configuration,
 provenance, network, number formats and a SHA-256 of every section.
+
+A file of version 2 has the sections of :mod:`contract.coded` in place of ``entries``, which
+reading restores and checks against the SHA-256 of the entries.
 """
 
 import hashlib
@@ -11,7 +14,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from .coded import CODED_SECTIONS, decode_entries
 from .config import RELATIVE_BITS, EngineConfig
 from .errors import EseError
 from .layout import (
@@ -34,6 +38,8 @@ from .layout import (
 
 FORMAT = "ese-image"
 VERSION = 1
+CODED_VERSION = 2
+"""Files whose entries are Huffman-coded."""
 METADATA_KEY = "ese"
 SECTIONS = ("header", "segments", "epilogues", "params", "entries", "lane_lengths")
 
@@ -103,11 +109,16 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True)
 class Image:
-    """A loaded or freshly packed image: manifest, configuration and sections."""
+    """A loaded or freshly packed image: manifest, configuration and sections.
+
+    coded: CODED_SECTIONS if the file stores its entries coded, else nothing; ``sections`` has
+    the entries either way.
+    """
 
     manifest: Manifest
     config: EngineConfig
     sections: dict[str, NDArray[np.uint32]]
+    coded: dict[str, NDArray[np.uint32]] = field(default_factory=dict)
 
     def lane_stream(self, lane: int) -> NDArray[np.uint32]:
         """Entries of one lane, in stream order; shape (lane_lengths[lane],)."""
@@ -168,7 +179,10 @@ def checksum(section: NDArray[np.uint32]) -> str:
 def write_image(path: Path, image: Image) -> None:
     """Write the image, byte for byte the same for the same content; all or nothing."""
     metadata = {METADATA_KEY: json.dumps(image.manifest.model_dump(), sort_keys=True)}
-    data = save({name: np.ascontiguousarray(image.sections[name]) for name in SECTIONS}, metadata)
+    stored = {**{name: image.sections[name] for name in SECTIONS}, **image.coded}
+    if image.coded:
+        del stored["entries"]
+    data = save({name: np.ascontiguousarray(part) for name, part in stored.items()}, metadata)
     write_atomically(path, lambda temporary: temporary.write_bytes(data))
 
 
@@ -199,17 +213,19 @@ def read_image(path: Path) -> Image:
         with safe_open(path, framework="numpy") as file:
             text = (file.metadata() or {}).get(METADATA_KEY)
             names = set(file.keys())
-            if text is None or names != set(SECTIONS):
+            coded = names == {*SECTIONS, *CODED_SECTIONS} - {"entries"}
+            if text is None or (names != set(SECTIONS) and not coded):
                 raise EseError(f"image: {path} must be an image written by ese, but has sections "
                                f"{sorted(names)}")
-            sections = {name: file.get_tensor(name) for name in SECTIONS}
+            sections = {name: file.get_tensor(name) for name in sorted(names)}
     except SafetensorError as error:
         raise EseError(f"image: {path} must be a complete safetensors file, but reading says: "
                        f"{error}") from None
     try:
         values = json.loads(text)
-        if values.get("format") != FORMAT or values.get("version") != VERSION:
-            raise EseError(f"image: {path} must have format {FORMAT!r} version {VERSION}, got "
+        version = CODED_VERSION if coded else VERSION
+        if values.get("format") != FORMAT or values.get("version") != version:
+            raise EseError(f"image: {path} must have format {FORMAT!r} version {version}, got "
                            f"{values.get('format')!r} version {values.get('version')!r}")
         manifest = Manifest(**values)
         config = EngineConfig(**manifest.config)
@@ -222,4 +238,14 @@ def read_image(path: Path) -> Image:
         if checksum(section) != manifest.sections.get(name):
             raise EseError(f"image: {path} section {name} must match its SHA-256 in the manifest, "
                            f"but the file is corrupted")
-    return Image(manifest, config, sections)
+    if not coded:
+        return Image(manifest, config, sections)
+    try:
+        sections["entries"] = decode_entries(sections, config)
+    except EseError as error:
+        raise EseError(f"image: {path} must have entries that decode, but {error}") from None
+    if checksum(sections["entries"]) != manifest.sections.get("entries"):
+        raise EseError(f"image: {path} coded entries must decode to the SHA-256 in the manifest, "
+                       f"but don't")
+    return Image(manifest, config, {name: sections[name] for name in SECTIONS},
+                 {name: sections[name] for name in CODED_SECTIONS})

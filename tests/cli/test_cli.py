@@ -89,6 +89,22 @@ def test_input_limit_counts_what_saturates(folder):
     assert f"{saturated} input values saturated" in text
 
 
+def test_shared_and_coded(folder):
+    text = ese("compress", "my.pt", "--density", "0.5", *TINY, "--share-bits", "3", "--huffman",
+               "-o", "small.ese", "--report", "small.json").stdout
+    ese("compress", "my.pt", "--density", "0.5", *TINY, "--share-bits", "3", "-o", "plain.ese")
+    small, plain = read_image(folder / "small.ese"), read_image(folder / "plain.ese")
+    assert np.array_equal(small.sections["entries"], plain.sections["entries"])
+    assert small.coded and not plain.coded
+    assert "--share-bits 3 --huffman" in small.manifest.command
+    assert "paper: 20× [pub]" in text and " huffman " in text and " shared " in text
+    names = [stage["name"] for stage in json.loads((folder / "small.json").read_text())["stages"]]
+    assert names == ["dense", "pruned", "quantised", "indexed", "shared", "huffman"]
+    ese("simulate", "small.ese", "a.npy", "-o", "small.npy")
+    ese("simulate", "plain.ese", "a.npy", "-o", "plain.npy")
+    assert np.array_equal(np.load("small.npy"), np.load("plain.npy")) and np.load("small.npy").any()
+
+
 def test_info_of_an_image(image):
     figures = json.loads(ese("info", image, "--json").stdout)
     loaded = read_image(image)

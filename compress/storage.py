@@ -1,0 +1,176 @@
+"""Huffman coding of an image's lane streams, and bits per weight by stage.
+
+:mod:`contract.coded` describes the sections and decodes them. Without weight sharing there is one
+codebook of all weights; with it one per matrix, as published (Han et al., ICLR'16).
+"""
+
+import heapq
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..contract.coded import (
+    CODED_SECTIONS,
+    book_of_entry,
+    coded_bits,
+    decode_entries,
+    rows_of,
+    segment_lengths,
+)
+from ..contract.config import GATES, bits_for
+from ..contract.huffman import BLOCK, MAX_LENGTH, canonical_codes
+from ..contract.image import CODED_VERSION, Image, checksum
+from ..contract.layout import entry_layout, epilogue_layout, segment_layout
+
+PAPER_RATIO = 20.0
+"""ESE's compression: 10× by pruning, 2× by quantisation [pub: Han et al., FPGA'17]."""
+
+FLOAT_BITS = 32
+
+
+@dataclass(frozen=True)
+class Stage:
+    """All weight matrices after one step: bits, and bits per weight of the dense network."""
+
+    name: str
+    bits: int
+    bits_per_weight: float
+
+    @property
+    def ratio(self) -> float:
+        """Times smaller than 32-bit floating point."""
+        return FLOAT_BITS / self.bits_per_weight if self.bits_per_weight else float("inf")
+
+
+def huffman_coded(image: Image, shared: bool) -> Image:
+    """The image with its entries coded as well; ``write_image`` then stores the coded form.
+
+    shared: a codebook per matrix; else one of all weights.
+    """
+    config = image.config
+    weights, index, last = _fields(image)
+    gaps = index if config.index_mode == "relative4" else _gaps(index, last)
+    sections = dict(image.sections)
+    sections["codebook_of"] = (_books_by_matrix(image) if shared else
+                               np.zeros((len(sections["segments"]), GATES), np.uint32))
+    books = book_of_entry(sections, rows_of(gaps, last), last, config)
+    values = [np.unique(weights[books == number])
+              for number in range(int(sections["codebook_of"].max()) + 1)]
+    table = np.zeros((len(values), max(len(book) for book in values)), np.int64)
+    codes = np.zeros(len(weights), np.int64)
+    for number, book in enumerate(values):
+        table[number, :len(book)] = book
+        mine = books == number
+        codes[mine] = np.searchsorted(book, weights[mine])
+    sections["codebooks"] = (table & 0xFFFFFFFF).astype(np.uint32)
+    for name, symbols in (("weight", codes), ("index", 2 * gaps + last)):
+        lengths = code_lengths(np.bincount(symbols))
+        words, offsets = encode(symbols, lengths)
+        sections |= {f"{name}_lengths": lengths, f"{name}_words": words,
+                     f"{name}_offsets": offsets}
+    coded = {name: sections[name] for name in CODED_SECTIONS}
+    if not np.array_equal(decode_entries(sections, config), image.sections["entries"]):
+        raise RuntimeError("the coded entries don't decode to the entries")
+    sums = {**image.manifest.sections, **{name: checksum(part) for name, part in coded.items()}}
+    manifest = image.manifest.model_copy(update={"version": CODED_VERSION, "sections": sums})
+    return replace(image, manifest=manifest, coded=coded)
+
+
+def stages(image: Image, kept: int) -> tuple[Stage, ...]:
+    """Sizes of the weights alone by stage; ``kept``: weights left by pruning. The last ones only
+    if the image is coded. "indexed" is what lanes read: every entry with index and ``last``."""
+    config, manifest = image.config, image.manifest
+    total = len(image.sections["entries"])
+    sizes = {"dense": FLOAT_BITS * manifest.dense_weights, "pruned": FLOAT_BITS * kept,
+             "quantised": config.weight_bits * manifest.entries,
+             "indexed": config.entry_bits * total}
+    if image.coded:
+        books = image.coded["codebooks"]
+        if len(books) > 1:
+            fields = config.entry_bits - config.weight_bits + bits_for(books.shape[1])
+            sizes["shared"] = fields * total + config.weight_bits * books.size
+        sizes["huffman"] = coded_bits(image.coded, config)
+    return tuple(Stage(name, bits, bits / max(manifest.dense_weights, 1))
+                 for name, bits in sizes.items())
+
+
+def code_lengths(counts: NDArray[np.integer]) -> NDArray[np.uint32]:
+    """Huffman code length of each symbol from its count (0: none); at most MAX_LENGTH bits.
+
+    Where the optimal code is longer, counts are halved, rounding up, until it fits.
+    """
+    weights = np.asarray(counts, np.int64)
+    while True:
+        lengths = _huffman(weights)
+        if lengths.max(initial=0) <= MAX_LENGTH:
+            return lengths.astype(np.uint32)
+        weights = np.where(weights > 0, (weights + 1) // 2, 0)
+
+
+def encode(symbols: NDArray[np.int64], lengths: NDArray[np.uint32]
+           ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Bits in 32-bit words, and the first bit of each block; see :func:`huffman.decode`."""
+    codes = canonical_codes(lengths)[symbols]
+    sizes = lengths.astype(np.int64)[symbols]
+    ends = np.cumsum(sizes)
+    total = int(ends[-1]) if len(ends) else 0
+    starts = ends - sizes
+    places = np.arange(total) - np.repeat(starts, sizes)
+    bits = np.repeat(codes, sizes) >> (np.repeat(sizes, sizes) - 1 - places) & 1
+    padded = np.zeros(-(-total // 32) * 32, np.uint8)
+    padded[:total] = bits
+    words = np.packbits(padded).view(">u4").astype(np.uint32)
+    return words, starts[::BLOCK].astype(np.uint32)
+
+
+def _huffman(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    used = [int(symbol) for symbol in np.flatnonzero(counts)]
+    lengths = np.zeros(len(counts), np.int64)
+    if len(used) == 1:
+        lengths[used] = 1
+    heap = [(int(counts[symbol]), symbol, [symbol]) for symbol in used]
+    heapq.heapify(heap)
+    while len(heap) > 1:
+        first, second = heapq.heappop(heap), heapq.heappop(heap)
+        members = first[2] + second[2]
+        lengths[members] += 1
+        heapq.heappush(heap, (first[0] + second[0], first[1], members))
+    return lengths
+
+
+def _fields(image: Image) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Signed weight, index and last of every entry."""
+    layout = entry_layout(image.config)
+    words = image.sections["entries"].astype(np.int64)
+    parts = []
+    for name in ("weight", "index", "last"):
+        field = layout.field(name)
+        parts.append(words >> layout.offset(name) & ((1 << field.bits) - 1))
+    half = 1 << (image.config.weight_bits - 1)
+    return (parts[0] ^ half) - half, parts[1], parts[2]
+
+
+def _gaps(rows: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.int64]:
+    before = np.append(-1, np.where(last[:-1] == 1, -1, rows[:-1]))
+    return rows - before - 1
+
+
+def _books_by_matrix(image: Image) -> NDArray[np.uint32]:
+    """Codebook of each (segment, gate): nine a layer (4 of x, 4 of y, projection)."""
+    epilogues, segments = epilogue_layout(image.config), segment_layout(image.config)
+    rows = [epilogues.unpack(word) for word in image.words("epilogues")]
+    books = np.zeros((len(segment_lengths(image.sections, image.config)), GATES), np.uint32)
+    layer, cells, tile = -1, 0, 0
+    for number, word in enumerate(image.words("segments")):
+        segment = segments.unpack(word)
+        lstm = bool(rows[tile]["lstm"])
+        if lstm and cells == 0:
+            layer, cells = layer + 1, image.manifest.layers[layer + 1].cells
+        kind = 2 if not lstm else int(segment["recurrent"])
+        books[number] = 9 * layer + 4 * kind + (np.arange(GATES) if lstm else 0)
+        if segment["last"]:
+            cells -= rows[tile]["count"] if lstm else 0
+            tile += 1
+    _, dense = np.unique(books, return_inverse=True)
+    return dense.reshape(books.shape).astype(np.uint32)

@@ -1,0 +1,103 @@
+"""Deep Compression's storage of the lane streams, decoded without loss (Han et al., ICLR'16).
+
+In an image file these sections stand for ``entries``, all uint32:
+
+| section | shape | meaning |
+|---|---|---|
+| ``codebooks`` | (books, size) | weights by code, two's complement; zeros fill up |
+| ``codebook_of`` | (segments, 4) | codebook of each segment and gate (of a linear tile: all 4) |
+| ``weight_lengths``, ``index_lengths`` | (symbols,) | lengths of the two canonical Huffman codes |
+| ``weight_words``, ``index_words`` | (words,) | Huffman-coded symbols, one an entry |
+| ``weight_offsets``, ``index_offsets`` | (blocks,) | where each block of symbols starts |
+
+A weight's symbol is its code in the codebook. An index's symbol is ``2·gap + last``, with the gap
+from the row before in the column (from row −1 at its start), which in ``relative4`` is the index
+itself. The segment follows from the count of ``last``, the gate from the row.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import huffman
+from .config import GATES, EngineConfig
+from .errors import EseError
+from .layout import entry_layout, segment_layout
+
+CODED_SECTIONS = ("codebooks", "codebook_of", "weight_lengths", "weight_words", "weight_offsets",
+                  "index_lengths", "index_words", "index_offsets")
+
+LENGTH_BITS = 5
+BOOK_BITS = 8
+OFFSET_BITS = 32
+
+Sections = dict[str, NDArray[np.uint32]]
+
+
+def decode_entries(sections: Sections, config: EngineConfig) -> NDArray[np.uint32]:
+    """The section ``entries`` from CODED_SECTIONS, ``segments`` and ``lane_lengths``.
+
+    Raises EseError for anything that :mod:`compress.storage` would not have written.
+    """
+    count = int(sections["lane_lengths"].astype(np.int64).sum())
+    fields = huffman.decode(sections["index_words"], sections["index_offsets"],
+                            sections["index_lengths"], count)
+    codes = huffman.decode(sections["weight_words"], sections["weight_offsets"],
+                           sections["weight_lengths"], count)
+    last, gaps = fields & 1, fields >> 1
+    rows = rows_of(gaps, last)
+    books = book_of_entry(sections, rows, last, config)
+    table = sections["codebooks"]
+    if table.ndim != 2 or (count and (int(books.max()) >= table.shape[0]
+                                      or int(codes.max()) >= table.shape[1])):
+        raise EseError(f"codebooks: must hold code {int(codes.max())} of book {int(books.max())}, "
+                       f"got the shape {table.shape}")
+    weights = table[books, codes].astype(np.int64)
+    index = rows if config.index_mode == "absolute" else gaps
+    layout = entry_layout(config)
+    if count and int(index.max()) > layout.field("index").maximum:
+        raise EseError(f"entry.index: must be at most {layout.field('index').maximum}, got "
+                       f"{int(index.max())}")
+    mask = (1 << config.weight_bits) - 1
+    return ((weights & mask) << layout.offset("weight") | index << layout.offset("index")
+            | last << layout.offset("last")).astype(np.uint32)
+
+
+def rows_of(gaps: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Row in the bank of every entry, from the gaps before it in its column."""
+    moves = np.cumsum(gaps + 1)
+    first = np.append(True, last[:-1] == 1)[:len(last)]
+    start = np.where(first, moves - gaps - 1, 0)
+    return np.asarray(moves - np.maximum.accumulate(start) - 1)
+
+
+def book_of_entry(sections: Sections, rows: NDArray[np.int64], last: NDArray[np.int64],
+                  config: EngineConfig) -> NDArray[np.int64]:
+    """The codebook of every entry; raises EseError if the columns are not those of every lane."""
+    lengths = segment_lengths(sections, config)
+    columns = int(lengths.sum())
+    if int(last.sum()) != config.lanes * columns or (len(last) and not last[-1]):
+        raise EseError(f"entries: must have {config.lanes} × {columns} columns, got "
+                       f"{int(last.sum())}")
+    books = sections["codebook_of"]
+    if books.shape != (len(lengths), GATES):
+        raise EseError(f"codebook_of: must have the shape ({len(lengths)}, {GATES}), got "
+                       f"{books.shape}")
+    column = (np.cumsum(last) - last) % max(columns, 1)
+    segment = np.repeat(np.arange(len(lengths)), lengths)[column]
+    return books[segment, rows % GATES].astype(np.int64)
+
+
+def segment_lengths(sections: Sections, config: EngineConfig) -> NDArray[np.int64]:
+    """Columns of each segment of the program."""
+    layout = segment_layout(config)
+    words = [sum(int(part) << (32 * k) for k, part in enumerate(row))
+             for row in sections["segments"]]
+    return np.array([layout.unpack(word)["length"] for word in words], np.int64)
+
+
+def coded_bits(sections: Sections, config: EngineConfig) -> int:
+    """Bits of CODED_SECTIONS at their exact widths."""
+    widths = {"codebooks": config.weight_bits, "codebook_of": BOOK_BITS,
+              "weight_lengths": LENGTH_BITS, "index_lengths": LENGTH_BITS,
+              "weight_offsets": OFFSET_BITS, "index_offsets": OFFSET_BITS}
+    return sum(sections[name].size * widths.get(name, 32) for name in CODED_SECTIONS)

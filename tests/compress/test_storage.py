@@ -1,0 +1,138 @@
+"""Huffman-coded images: lossless, smaller, and refused where damaged."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ese_lstm.compress.pipeline import CompressOptions, compress_network
+from ese_lstm.compress.storage import huffman_coded, stages
+from ese_lstm.compress.synthetic import LayerShape, random_frames, random_network
+from ese_lstm.contract.coded import CODED_SECTIONS
+from ese_lstm.contract.config import PRESETS
+from ese_lstm.contract.errors import EseError
+from ese_lstm.contract.image import SECTIONS, checksum, read_image, write_image
+from ese_lstm.sim.golden.decode import decode_image
+from ese_lstm.sim.golden.model import GoldenModel
+from safetensors.numpy import load_file
+
+TINY = PRESETS["tiny"].replace(stream_depth=4096)
+SHAPES = [LayerShape(cells=13, projection=7, peepholes=True), LayerShape(cells=9)]
+
+
+def packed(seed, density=0.4, config=TINY, **options):
+    network = random_network(np.random.default_rng(seed), 5, SHAPES)
+    return compress_network(network, config, density, (), CompressOptions(**options))
+
+
+@pytest.mark.parametrize("mode", ["absolute", "relative4"])
+@pytest.mark.parametrize("share_bits", [None, 3])
+@pytest.mark.parametrize("density", [0.05, 0.5, 1.0])
+def test_lossless(tmp_path, seed, mode, share_bits, density):
+    config = TINY.replace(index_mode=mode)
+    plain, _ = packed(seed, density, config, share_bits=share_bits)
+    coded, _ = packed(seed, density, config, share_bits=share_bits, huffman=True)
+    write_image(tmp_path / "m.ese", coded)
+    back = read_image(tmp_path / "m.ese")
+    assert set(back.sections) == set(SECTIONS) and len(plain.sections["entries"]) > 0
+    for name in SECTIONS:
+        assert np.array_equal(back.sections[name], plain.sections[name])
+    assert back.manifest.version == 2 and plain.manifest.version == 1
+    assert "entries" not in load_file(tmp_path / "m.ese")
+    write_image(tmp_path / "again.ese", back)
+    assert (tmp_path / "again.ese").read_bytes() == (tmp_path / "m.ese").read_bytes()
+    frames = np.round(1000 * random_frames(np.random.default_rng(seed), 4, 5))
+    frames = frames.astype(np.int64)[:, :, None]
+    runs = [GoldenModel(decode_image(image), 1).run(frames).outputs for image in (plain, back)]
+    assert np.array_equal(*runs) and runs[0].size > 0
+
+
+def test_a_codebook_per_matrix(seed):
+    """Two layers: 17 matrices; each codebook holds that matrix's values and perhaps 0."""
+    image, report = packed(seed, share_bits=2, huffman=True)
+    assert len(report.matrices) == 9 + 8
+    assert image.coded["codebooks"].shape[0] == 17
+    assert image.coded["codebooks"].shape[1] <= 5
+    network = report.rounded
+    compared = 0
+    for layer in network.layers:
+        for _, matrix in layer.matrices():
+            assert len(np.unique(matrix[matrix != 0])) <= 4
+            compared += 1
+    assert compared == 17
+
+
+def test_stages(seed):
+    image, report = packed(seed, 0.3, share_bits=3, huffman=True)
+    dense = image.manifest.dense_weights
+    sizes = {stage.name: stage for stage in report.stages}
+    assert list(sizes) == ["dense", "pruned", "quantised", "indexed", "shared", "huffman"]
+    assert sizes["dense"].bits_per_weight == 32 and sizes["dense"].ratio == 1
+    assert sizes["pruned"].bits == 32 * sum(m.kept for m in report.matrices)
+    assert sizes["quantised"].bits == image.config.weight_bits * image.manifest.entries
+    assert sizes["indexed"].bits == image.config.entry_bits * len(image.sections["entries"])
+    c = image.coded
+    assert sizes["huffman"].bits == (
+        32 * (len(c["weight_words"]) + len(c["index_words"]) + len(c["weight_offsets"])
+              + len(c["index_offsets"])) + c["codebooks"].size * image.config.weight_bits
+        + 8 * c["codebook_of"].size + 5 * (len(c["weight_lengths"]) + len(c["index_lengths"])))
+    values = json.loads(report.to_json())
+    assert values["paper_ratio"] == 20 and values["stages"][0]["bits"] == 32 * dense
+    plain, report = packed(seed, 0.3)
+    assert [stage.name for stage in report.stages] == ["dense", "pruned", "quantised", "indexed"]
+    assert [s.name for s in stages(huffman_coded(plain, False), 1)][-2:] == ["indexed", "huffman"]
+
+
+def damaged(image, tmp_path, name, values):
+    """The file with one coded section replaced, its SHA-256 made right again."""
+    sums = {**image.manifest.sections, name: checksum(values)}
+    manifest = image.manifest.model_copy(update={"sections": sums})
+    write_image(tmp_path / "bad.ese", replace(image, manifest=manifest,
+                                              coded={**image.coded, name: values}))
+    return tmp_path / "bad.ese"
+
+
+def test_every_damaged_section_is_refused(tmp_path, seed):
+    """By its SHA-256; and, with that made right, by decoding, unless the bit is never read."""
+    image, _ = packed(seed, share_bits=3, huffman=True)
+    rng = np.random.default_rng(seed)
+    decoding = 0
+    for name in CODED_SECTIONS:
+        values = image.coded[name].copy()
+        values.reshape(-1)[rng.integers(values.size)] ^= 1 << int(rng.integers(32))
+        said = ""
+        try:
+            back = read_image(damaged(image, tmp_path, name, values))
+            assert np.array_equal(back.sections["entries"], image.sections["entries"])
+        except EseError as error:
+            said = str(error)
+        assert not said or "must have entries that decode, but" in said or \
+            "coded entries must decode to the SHA-256" in said
+        decoding += bool(said)
+        write_image(tmp_path / "bad.ese", replace(image, coded={**image.coded, name: values}))
+        with pytest.raises(EseError, match=rf"section {name} must match its SHA-256"):
+            read_image(tmp_path / "bad.ese")
+    assert decoding > 0
+
+
+@pytest.mark.parametrize("name, values, message", [
+    ("weight_lengths", [1, 1, 1], r"must have entries that decode, but huffman: code lengths must"),
+    ("index_offsets", [], r"but huffman: \d+ symbols must have \d+ block offsets"),
+    ("codebook_of", [[0, 0, 0, 0]], r"but codebook_of: must have the shape \(\d+, 4\), got"),
+    ("codebooks", [[0]], r"but codebooks: must hold code \d+ of book \d+, got the shape \(1, 1\)"),
+])
+def test_wrong_shapes_are_refused(tmp_path, name, values, message):
+    image, _ = packed(1, share_bits=3, huffman=True)
+    with pytest.raises(EseError, match=message):
+        read_image(damaged(image, tmp_path, name, np.array(values, np.uint32)))
+
+
+def test_share_bits_refused():
+    with pytest.raises(EseError, match=r"^share_bits: must be 1 to 8, got 9$"):
+        packed(1, share_bits=9)
+    network = random_network(np.random.default_rng(1), 5, SHAPES)
+    frames = [np.ones((3, 5))]
+    with pytest.raises(EseError, match=r"^share_bits: must not be given with input_scaling "
+                                       r"'column'"):
+        compress_network(network, TINY, 0.5, frames,
+                         CompressOptions(share_bits=3, input_scaling="column"))
