@@ -8,8 +8,10 @@ import click
 from ..contract.errors import EseError
 from .compress import compress
 from .data import data
+from .distill import distill
 from .evaluate import evaluate
 from .info import info
+from .sensitivity import sensitivity
 from .simulate import simulate
 from .train import train
 from .verilog import verilog
@@ -43,7 +45,7 @@ def main() -> None:
     """
 
 
-for _command in (compress, data, evaluate, info, simulate, train, verilog):
+for _command in (compress, data, distill, evaluate, info, sensitivity, simulate, train, verilog):
     main.add_command(_command)
 
 

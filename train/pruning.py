@@ -113,11 +113,12 @@ def cubic(progress: float) -> float:
 
 
 def network_from(lstm: Lstmp, name: str = "training") -> Network:
-    """The stack with its present (masked, rounded) weights, as compress sees it."""
+    """A copy of the stack's present (masked, rounded) weights, as compress sees it."""
     layers = []
     for layer in range(lstm.layers):
         def take(kind: str, number: int = layer) -> np.ndarray:
-            return np.asarray(getattr(lstm, f"{kind}_l{number}").detach().cpu().numpy())
+            # A copy: numpy() would show what the module becomes later.
+            return np.array(getattr(lstm, f"{kind}_l{number}").detach().cpu().numpy())
 
         layers.append(Layer(
             take("weight_ih"), take("weight_hh"), take("bias_ih"),

@@ -14,10 +14,10 @@ IGNORED = -100
 
 @dataclass(frozen=True)
 class Corpus:
-    """Utterances in memory, end to end. frames: (total, inputs) float16; labels: (total,);
-    first: (utterances,) index of each one's first frame; lengths: (utterances,)."""
+    """Utterances in memory, end to end. frames: (total, inputs), float16 if loaded; labels:
+    (total,); first: (utterances,) index of each one's first frame; lengths: (utterances,)."""
 
-    frames: NDArray[np.float16]
+    frames: NDArray[np.floating]
     labels: NDArray[np.int64]
     first: NDArray[np.int64]
     lengths: NDArray[np.int64]

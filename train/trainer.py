@@ -155,7 +155,20 @@ class Trainer:
         self._log({"step": self.step, "held_out_fer": scores.fer, "held_out_per": scores.per})
         return scores
 
-    def _one_step(self, total: int) -> tuple[float, int, int]:
+    def loss(self, frames: Tensor, targets: Tensor, piece: Plan
+             ) -> tuple[Tensor, float, int, list[tuple[Tensor, Tensor]]]:
+        """Mean loss of a piece, wrong frames, counted frames, and the state after it.
+
+        frames: (T, streams, inputs); targets: (T · streams,), IGNORED where none is due.
+        """
+        logits, state = self.model(frames, self.state, keep_mask(piece))
+        logits = logits.flatten(0, 1)
+        due = targets != IGNORED
+        loss = nn.functional.cross_entropy(logits, targets, ignore_index=IGNORED)
+        wrong = int(((logits.detach().argmax(1) != targets) & due).sum())
+        return loss, wrong, int(due.sum()), state
+
+    def _one_step(self, total: int) -> tuple[float, float, int]:
         """Loss summed over counted frames, wrong frames, counted frames."""
         epoch, position = self._place(self.step)
         if position == 0:
@@ -167,13 +180,10 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate(total)
         self.optimiser.zero_grad(set_to_none=True)
-        logits, state = self.model(torch.from_numpy(frames), self.state, keep_mask(piece))
-        logits = logits.flatten(0, 1)
-        counted = int((targets != IGNORED).sum())
+        loss, wrong, counted, state = self.loss(torch.from_numpy(frames), targets, piece)
         if not counted:
             self.state = state
-            return 0.0, 0, 0
-        loss = nn.functional.cross_entropy(logits, targets, ignore_index=IGNORED)
+            return 0.0, 0.0, 0
         value = float(loss.detach())
         if not math.isfinite(value):
             raise EseError(f"training: the loss must be finite, but is {value} in step "
@@ -183,8 +193,6 @@ class Trainer:
         nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip)
         self.optimiser.step()
         self.state = state
-        with torch.no_grad():
-            wrong = int(((logits.argmax(1) != targets) & (targets != IGNORED)).sum())
         return value * counted, wrong, counted
 
     def _rate(self, total: int) -> float:
