@@ -11,6 +11,7 @@ from .data import data
 from .distill import distill
 from .evaluate import evaluate
 from .info import info
+from .report import report
 from .sensitivity import sensitivity
 from .simulate import simulate
 from .train import train
@@ -45,7 +46,8 @@ def main() -> None:
     """
 
 
-for _command in (compress, data, distill, evaluate, info, sensitivity, simulate, train, verilog):
+for _command in (compress, data, distill, evaluate, info, report, sensitivity,
+                 simulate, train, verilog):
     main.add_command(_command)
 
 
