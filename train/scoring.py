@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from ..contract.errors import EseError
 
 SILENCE = 0
+PRIOR_WEIGHT = 0.6
+BIGRAM_WEIGHT = 0.75
+"""Both chosen on training utterances (docs/training.md), never on held-out ones."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def label_statistics(labels: Sequence[NDArray[np.int64]], phones: int
 
 def score(utterances: Sequence[tuple[NDArray[np.floating], NDArray[np.int64]]],
           priors: NDArray[np.floating], bigram: NDArray[np.floating],
-          prior_weight: float = 1.0, bigram_weight: float = 1.0) -> Scores:
+          prior_weight: float = PRIOR_WEIGHT, bigram_weight: float = BIGRAM_WEIGHT) -> Scores:
     """Score (scores (T, phones), labels (T,)) pairs.
 
     Viterbi sees log posterior − prior_weight · log prior, and bigram_weight · log transition.

@@ -8,7 +8,7 @@ from ese_lstm.contract import timing
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = ("README.md", "docs/architecture.md", "docs/compression.md")
-ROOMS = "boards|cli|compress|contract|demo|docs|hw|package|sim|tests"
+ROOMS = "boards|cli|compress|contract|demo|docs|hw|package|sim|tests|train"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
