@@ -7,7 +7,7 @@ import pytest
 from ese_lstm.contract import timing
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ("README.md", "docs/architecture.md", "docs/compression.md")
+DOCUMENTS = ("README.md", "docs/architecture.md", "docs/compression.md", "docs/training.md")
 ROOMS = "boards|cli|compress|contract|demo|docs|hw|package|sim|tests|train"
 
 
