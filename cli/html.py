@@ -14,7 +14,7 @@ table { border-collapse: collapse; } td, th { padding: .2rem .7rem; border-botto
 text { font: 11px system-ui, sans-serif; fill: #1b1f24; } p { max-width: 45rem; }
 """
 
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 720, 220, 70, 34, 18
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 720, 230, 70, 34, 30
 
 
 def page(title: str, parts: Iterable[str]) -> str:

@@ -47,7 +47,8 @@ class CompressOptions:
 
 @dataclass(frozen=True)
 class MatrixReport:
-    """One matrix of the paper: size, weights left, and quantisation's signal-to-noise ratio.
+    """One matrix of the paper: size, weights left, and the signal-to-noise ratio of sharing and
+    quantisation.
 
     kept: non-zero weights after pruning; entries: after quantisation as well. sqnr_db: of the
     kept weights; None if no weight or no error is left.
@@ -142,17 +143,17 @@ def compress_network(network: Network, config: EngineConfig, density: float = 1.
     options = options or CompressOptions()
     pruned = prune_network(network, config, density, options.balance, options.keep_one,
                            options.densities)
-    if options.share_bits is not None:
-        if options.input_scaling != "none":
-            raise EseError(f"share_bits: must not be given with input_scaling "
-                           f"{options.input_scaling!r}, which gives one codebook's values a scale "
-                           f"per column")
-        pruned = share_network(pruned, options.share_bits)
-    ranges = calibrate(pruned, config, frames, options.input_scaling, options.input_limit)
-    scaled = scale_inputs(pruned, ranges.exponents)
+    if options.share_bits is not None and options.input_scaling != "none":
+        raise EseError(f"share_bits: must not be given with input_scaling "
+                       f"{options.input_scaling!r}, which gives one codebook's values a scale per "
+                       f"column")
+    shared = (pruned if options.share_bits is None
+              else share_network(pruned, options.share_bits))
+    ranges = calibrate(shared, config, frames, options.input_scaling, options.input_limit)
+    scaled = scale_inputs(shared, ranges.exponents)
     quantised = quantise_network(scaled, config, ranges.input_frac, list(ranges.output_fracs))
     compiled = compile_network(quantised.network, config, quantised.shifts)
-    matrices = _matrices(scaled, quantised, config)
+    matrices = _matrices(scale_inputs(pruned, ranges.exponents), quantised, config)
     image = pack_image(
         compiled, config, _layers(quantised, compiled, config),
         [MatrixInfo(name=m.name, rows=m.rows, columns=m.columns, entries=m.entries)
@@ -177,11 +178,11 @@ def _layers(quantised: Quantised, compiled: Compiled, config: EngineConfig) -> l
                                              compiled.cell_bases, strict=True)]
 
 
-def _matrices(scaled: Network, quantised: Quantised,
+def _matrices(pruned: Network, quantised: Quantised,
               config: EngineConfig) -> tuple[MatrixReport, ...]:
     reports = []
     for number, (before, after, formats) in enumerate(zip(
-            scaled.layers, quantised.rounded.layers, quantised.formats, strict=True)):
+            pruned.layers, quantised.rounded.layers, quantised.formats, strict=True)):
         fracs = {"x": formats.gate_weight_frac[0], "r": formats.gate_weight_frac[1],
                  "m": formats.linear_acc_frac - gate_format(config).frac}
         for (name, matrix), (_, rounded) in zip(before.matrices(), after.matrices(), strict=True):

@@ -62,6 +62,14 @@ def test_a_codebook_per_matrix(seed):
     assert compared == 17
 
 
+def test_sharing_is_noise_too(seed):
+    """SQNR falls with fewer centroids: it is that of the weights left by pruning."""
+    fine, coarse = (np.mean([m.sqnr_db for m in packed(seed, share_bits=b)[1].matrices])
+                    for b in (5, 1))
+    plain = np.mean([m.sqnr_db for m in packed(seed)[1].matrices])
+    assert plain > fine > coarse + 6
+
+
 def test_stages(seed):
     image, report = packed(seed, 0.3, share_bits=3, huffman=True)
     dense = image.manifest.dense_weights
