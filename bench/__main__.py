@@ -4,6 +4,7 @@ import json
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -85,7 +86,7 @@ class Progress:
                                 end="\r" if self._console.is_terminal else "\n")
 
 
-def show(tables: "tuple[Text, ...] | list[Text]") -> None:
+def show(tables: Sequence[Text]) -> None:
     """Print tables; at full width into a file or a pipe."""
     console = Console()
     if not console.is_terminal:

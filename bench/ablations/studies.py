@@ -169,8 +169,8 @@ def lanes(bench: Bench) -> Study:
         best = kept or report
         figures = rates(report.weights, best.cycles_per_frame, config)
         rows.append((count, config.multipliers, report.cycles_per_frame, report.utilisation,
-                     kept and kept.cycles_per_frame, kept and kept.utilisation, figures.us,
-                     figures.gops))
+                     None if kept is None else kept.cycles_per_frame,
+                     None if kept is None else kept.utilisation, figures.us, figures.gops))
     return Study(
         "lanes", "Lanes",
         (Column("lanes"), Column("multipliers"), Column("cycles: left empty"),

@@ -5,7 +5,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ...contract.image import write_atomically
 from ..tables import Text
@@ -96,9 +96,12 @@ def write_study(study: Study, folder: Path) -> Sequence[Path]:
     paths = [folder / f"{study.name}.{kind}" for kind in ("csv", "md", "svg")]
     folder.mkdir(parents=True, exist_ok=True)
     for path, text in zip(paths, (study.csv(), study.markdown(), draw(study)), strict=True):
-        data = text.encode()
-        write_atomically(path, lambda temporary, data=data: temporary.write_bytes(data))
+        _write(path, text)
     return paths
+
+
+def _write(path: Path, text: str) -> None:
+    write_atomically(path, lambda temporary: temporary.write_bytes(text.encode()))
 
 
 def draw(study: Study) -> str:
@@ -106,10 +109,11 @@ def draw(study: Study) -> str:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    settings = {"svg.hashsalt": study.name, "svg.fonttype": "none", "font.family": "sans-serif",
-                "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
-                "grid.color": "#dddddd", "axes.axisbelow": True, "figure.facecolor": "#fbfbf8",
-                "axes.facecolor": "#fbfbf8"}
+    settings: dict[Any, Any] = {
+        "svg.hashsalt": study.name, "svg.fonttype": "none", "font.family": "sans-serif",
+        "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
+        "grid.color": "#dddddd", "axes.axisbelow": True, "figure.facecolor": "#fbfbf8",
+        "axes.facecolor": "#fbfbf8"}
     with mpl.rc_context(settings):
         figure = Figure(figsize=(6.4, 3.6), layout="constrained")
         axes = figure.subplots()
