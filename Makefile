@@ -12,10 +12,11 @@ TYPES := build/types
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: synth timing lint-verilog help demo bench ablations test sim verilog lint types clean distclean
+.PHONY: help demo bench ablations test sim verilog synth timing lint-verilog lint types clean
+.PHONY: distclean
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 demo: $(VENV)/.ready-demo  ## real checkpoint and speech to simulated Verilog, in build/demo
 	$(BIN)/python -m ese_lstm.demo

@@ -37,8 +37,8 @@ class Broadcaster(wiring.Component):
     run: start new frames. frame_ready, frame_start: an input frame waits; channels that start in
     it (one bit a channel). frame_take: its first segment is loaded now; its parity is
     frame_parity then. frame_release: its last column is issued now.
-    full, nearly_full: one bit a lane: its queue is full, or will be by the column issued in the
-    last cycle. issue: a column is issued now; issued: one was issued in the last cycle.
+    full: any lane's queue is full, counting the column issued in the last cycle. issue: a column
+    is issued now; issued: one was issued in the last cycle.
     read_address, read_data: the activation buffer, answered in the next cycle.
     push, column, tile_last: the column, ``timing.BROADCAST − 1`` cycles after its issue.
     written: results that can be read from the next cycle on. bank_clear: one bit a bank, drained.
@@ -58,8 +58,7 @@ class Broadcaster(wiring.Component):
             "header": In(struct(header_layout(config))),
             "run": In(1), "frame_ready": In(1), "frame_start": In(config.channels),
             "frame_take": Out(1), "frame_parity": Out(1), "frame_release": Out(1),
-            "full": In(config.lanes), "nearly_full": In(config.lanes),
-            "issue": Out(1), "issued": Out(1),
+            "full": In(1), "issue": Out(1), "issued": Out(1),
             "read_address": Out(config.activation_address_bits), "read_data": In(column),
             "push": Out(1), "column": Out(column), "tile_last": Out(1),
             "written": In(SEQUENCE_BITS), "bank_clear": In(2), "done": Out(1),
@@ -97,22 +96,24 @@ class Broadcaster(wiring.Component):
         bank, busy = Signal(), Signal(2)
         opening = Signal(init=1)  # the next segment is the program's first
 
-        ready, full, ending, load, between = (
-            Signal(name=name) for name in ("ready", "any_full", "ending", "load", "between"))
+        # The lanes' queues come from far away: what follows from them follows from this one wire.
+        issue = Signal(attrs={"keep": "true"})
+        go, ready, ending, waiting, load = (
+            Signal(name=name) for name in ("go", "ready", "ending", "waiting", "load"))
         m.d.comb += [
-            full.eq(self.full.any() | (self.issued & self.nearly_full.any())),
             ending.eq(remaining == 1),
-            self.issue.eq(valid & ~full & ready & ~(first & busy.bit_select(bank, 1))),
-            between.eq(~valid | (self.issue & ending & frame_end)),
-            self.frame_take.eq(between & self.run & self.frame_ready),
-            self.frame_release.eq(self.issue & ending & frame_end),
+            waiting.eq(self.run & self.frame_ready),
+            issue.eq(go & ~self.full), self.issue.eq(issue),
+            self.frame_take.eq(Mux(issue, ending & frame_end, ~valid) & waiting),
+            self.frame_release.eq(issue & ending & frame_end),
             self.frame_parity.eq(parity ^ opening),
-            load.eq(self.frame_take | (self.issue & ending & ~frame_end)),
+            load.eq(Mux(issue, ending & (~frame_end | waiting), ~valid & waiting)),
         ]
 
-        m.d.sync += self.issued.eq(self.issue)
+        m.d.sync += self.issued.eq(issue)
 
-        # Whether the next column may be read is decided a cycle ahead, for each that it may be.
+        # Whether the next column may be read and its bank is free is decided a cycle ahead, in case
+        # a column is issued now and in case none is, as the lanes' queues say so late.
         following_needed = Signal(SEQUENCE_BITS)
         lead_stay, lead_step, lead_load = (
             Signal(signed(SEQUENCE_BITS), name=f"lead_{name}") for name in ("stay", "step", "load"))
@@ -120,23 +121,39 @@ class Broadcaster(wiring.Component):
             following_needed.eq(Mux(opening, target, base) + following.need),
             lead_stay.eq(self.written - needed), lead_step.eq(self.written - needed - 1),
             lead_load.eq(self.written - following_needed)]
+        ready_stay, ready_step, ready_load, opens = (
+            Signal(name=name) for name in ("ready_stay", "ready_step", "ready_load", "opens"))
+        held = Signal(2)
+        next_bank = bank ^ (ending & tile_end)
+        blocked_stay = first & held.bit_select(bank, 1)
+        blocked_step = opens & (held.bit_select(next_bank, 1) | (first & (next_bank == bank)))
+        m.d.comb += [
+            ready_stay.eq(~wait | (lead_stay >= 0)), ready_step.eq(~wait | (lead_step >= 0)),
+            ready_load.eq(~following.wait | (lead_load >= 0)),
+            opens.eq(ending & (tile_end | frame_end)), held.eq(busy & ~self.bank_clear)]
+        m.d.sync += go.eq(Mux(
+            issue,
+            (~(ending & frame_end) | waiting) & Mux(ending, ready_load, ready_step)
+            & ~blocked_step,
+            Mux(valid, ready_stay, waiting & ready_load) & ~blocked_stay))
+
         # While no frame is under way the first segment is loaded over and over, so that nothing
         # but ``valid`` waits for a frame.
-        with m.If(~valid | self.issue):
+        with m.If(~valid | issue):
             with m.If(~valid | ending):
                 m.d.sync += [
-                    ready.eq(~following.wait | (lead_load >= 0)),
+                    ready.eq(ready_load),
                     address.eq(Mux(self.frame_parity, following.base_odd, following.base_even)),
                     remaining.eq(following.length), wait.eq(following.wait),
                     needed.eq(following_needed), recurrent.eq(following.recurrent),
                     tile_end.eq(following.last), frame_end.eq(following.end)]
             with m.Else():
-                m.d.sync += [ready.eq(~wait | (lead_step >= 0)), address.eq(address + 1),
+                m.d.sync += [ready.eq(ready_step), address.eq(address + 1),
                              remaining.eq(remaining - 1), needed.eq(needed + 1)]
         with m.Else():
-            m.d.sync += ready.eq(~wait | (lead_stay >= 0))
-        with m.If(self.issue):
-            m.d.sync += first.eq(ending & (tile_end | frame_end))
+            m.d.sync += ready.eq(ready_stay)
+        with m.If(issue):
+            m.d.sync += first.eq(opens)
             with m.If(ending & tile_end):
                 m.d.sync += bank.eq(~bank)
             with m.If(ending & frame_end):
@@ -153,7 +170,7 @@ class Broadcaster(wiring.Component):
         for number in range(2):
             with m.If(self.bank_clear[number]):
                 m.d.sync += busy[number].eq(0)
-            with m.If(self.issue & first & (bank == number)):
+            with m.If(issue & first & (bank == number)):
                 m.d.sync += busy[number].eq(1)
         written = Signal(SEQUENCE_BITS)
         m.d.sync += written.eq(self.written)
@@ -163,7 +180,7 @@ class Broadcaster(wiring.Component):
         read, read_last = Signal(), Signal()
         mask = Signal(config.channels, reset_less=True)
         m.d.comb += self.read_address.eq(address)
-        m.d.sync += [read.eq(self.issue), read_last.eq(ending & tile_end),
+        m.d.sync += [read.eq(issue), read_last.eq(ending & tile_end),
                      mask.eq(Mux(recurrent, starting, 0)),
                      self.push.eq(read), self.tile_last.eq(read_last)]
         for channel in range(config.channels):
@@ -175,5 +192,5 @@ class Broadcaster(wiring.Component):
             blocked.eq(first & busy.bit_select(bank, 1)),
             self.stall.input.eq(~valid), self.stall.bank.eq(valid & blocked),
             self.stall.dependency.eq(valid & ~blocked & ~ready),
-            self.stall.queue.eq(valid & ~blocked & ready & full)]
+            self.stall.queue.eq(valid & ~blocked & ready & self.full)]
         return m

@@ -78,8 +78,8 @@ class Counters(wiring.Component):
 
 
 def _ones(m: Module, name: str, bits: Value) -> list[Value]:
-    """How many of the bits are set, as a number for each power of two: a table a group of six
-    bits, which is three LUT6, then again of the groups' bits of equal weight. Adders alone would
+    """How many of the bits are set, as a number for each power of two: first in groups of
+    six bits, then again of the groups' bits of equal weight. One carry chain after another would
     be too deep."""
     groups = [_count(m, f"{name}_{first}", bits[first:first + _GROUP])
               for first in range(0, len(bits), _GROUP)]
@@ -95,9 +95,15 @@ def _ones(m: Module, name: str, bits: Value) -> list[Value]:
 
 
 def _count(m: Module, name: str, bits: Value) -> Value:
+    """Of at most six bits: two full adders and the sum of what they give, a LUT6 a bit."""
+    padded = [*bits, *[C(0, 1)] * (_GROUP - len(bits))]
+    (sum_0, carry_0), (sum_1, carry_1) = (_full_adder(*padded[first:first + 3])
+                                          for first in (0, 3))
+    bit_1, bit_2 = _full_adder(carry_0, carry_1, sum_0 & sum_1)
     count = Signal(bits_for(len(bits) + 1), name=f"count_{name}")
-    with m.Switch(bits):
-        for value in range(1 << len(bits)):
-            with m.Case(value):
-                m.d.comb += count.eq(value.bit_count())
+    m.d.comb += count.eq(Cat(sum_0 ^ sum_1, bit_1, bit_2))
     return count
+
+
+def _full_adder(a: Value, b: Value, c: Value) -> tuple[Value, Value]:
+    return a ^ b ^ c, a & b | c & (a | b)

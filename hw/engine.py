@@ -1,6 +1,6 @@
 """The engine: sparse matrix-vector unit, element-wise unit and scheduler, with native streams."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -163,9 +163,17 @@ class Engine(wiring.Component):
 
         # Lanes.
         done = [Cat(lane.done[bank] for lane in lanes).all() for bank in range(2)]
+        # Two lanes and the last issue fill a LUT, then six of those; kept so. This copy of the last
+        # issue drives nothing far away.
+        issued = Signal(reset_less=True)
+        m.d.sync += issued.eq(broadcaster.issue)
+        full = Cat(_kept(m, f"full_{first}", Cat(
+            lane.full | (issued & lane.nearly_full) for lane in lanes[first:first + 2]).any())
+            for first in range(0, len(lanes), 2))
+        full = Cat(_kept(m, f"full_group_{first}", full[first:first + 6].any())
+                   for first in range(0, len(full), 6))
         m.d.comb += [
-            broadcaster.full.eq(Cat(lane.full for lane in lanes)),
-            broadcaster.nearly_full.eq(Cat(lane.nearly_full for lane in lanes)),
+            broadcaster.full.eq(full.any()),
             broadcaster.written.eq(sequence),
             broadcaster.bank_clear.eq(sequencer.bank_clear),
             sequencer.done.eq(Cat(done)), sequencer.room.eq(frame_output.room)]
@@ -213,3 +221,10 @@ class Engine(wiring.Component):
             counters.stall_output.eq(sequencer.stall_output),
             self.counters.eq(counters.values)]
         return m
+
+
+def _kept(m: Module, name: str, value: Value) -> Signal:
+    """A wire that synthesis keeps, so that the logic before it is not merged with that behind."""
+    wire = Signal(name=name, attrs={"keep": "true"})
+    m.d.comb += wire.eq(value)
+    return wire

@@ -93,7 +93,7 @@ class EpilogueSequencer(wiring.Component):
         active, start = Signal(config.channels), Signal(config.channels)
         dest = Signal(config.activation_address_bits)
         gate = Signal(range(GATES))
-        skew = Signal(range(timing.O_SKEW + 1))
+        skew, skewed = Signal(range(timing.O_SKEW + 1)), Signal()
         count_bits = bits_for(config.rows_per_tile + 1)
         # The lead position serves gates i, f, g and linear rows, the trail position gate o.
         lead = _Position("lead", config, count_bits)
@@ -111,7 +111,7 @@ class EpilogueSequencer(wiring.Component):
                          dest.eq(Mux(parity, tile.dest_odd, tile.dest_even)),
                          active.eq(Mux(parity, self.active_odd, self.active_even)),
                          start.eq(Mux(parity, self.start_odd, self.start_even)),
-                         gate.eq(0), skew.eq(timing.O_SKEW)]
+                         gate.eq(0), skew.eq(timing.O_SKEW), skewed.eq(0)]
             lead.restart(m, tile)
             trail.restart(m, tile)
 
@@ -120,23 +120,23 @@ class EpilogueSequencer(wiring.Component):
                                            "final"))
         m.d.comb += [
             at_o.eq(lstm & (gate == GATES - 1)),
-            valid.eq(Mux(at_o, skew == 0, lead.left != 0)),
+            valid.eq(Mux(at_o, skewed, lead.some)),
             is_result.eq(busy & valid & (at_o | ~lstm)),
             stalled.eq(is_result & output & ~self.room),
             advance.eq(busy & ~stalled),
-            final.eq(advance & is_result & (Mux(lstm, trail.left, lead.left) == 1)),
+            final.eq(advance & is_result & Mux(lstm, trail.one, lead.one)),
             self.output_issued.eq(advance & is_result & output),
             self.stall_output.eq(stalled),
         ]
         with m.If(advance):
             m.d.sync += gate.eq(gate + 1)
-            with m.If((~lstm | (gate == GATES - 1)) & (lead.left != 0)):
+            with m.If((~lstm | (gate == GATES - 1)) & lead.some):
                 lead.advance(m, lstm)
             with m.If(at_o):
-                with m.If(skew == 0):
+                with m.If(skewed):
                     trail.advance(m, lstm)
                 with m.Else():
-                    m.d.sync += skew.eq(skew - 1)
+                    m.d.sync += [skew.eq(skew - 1), skewed.eq(skew == 1)]
             with m.If(is_result):
                 m.d.sync += dest.eq(dest + 1)
         m.d.sync += self.bank_clear.eq(0)
@@ -164,7 +164,7 @@ class EpilogueSequencer(wiring.Component):
 
 class _Position:
     """Registers that point at one cell or linear row of the tile: lane (one-hot), slot in the
-    lane's bank, cell and param address, and how many are left."""
+    lane's bank, cell and param address, how many are left, if some are and if it is the last."""
 
     def __init__(self, name: str, config: EngineConfig, count_bits: int) -> None:
         self.lanes = config.lanes
@@ -173,11 +173,13 @@ class _Position:
         self.cell = Signal(config.cell_address_bits, name=f"{name}_cell")
         self.param = Signal(config.param_address_bits, name=f"{name}_param")
         self.left = Signal(count_bits, name=f"{name}_left")
+        self.some, self.one = Signal(name=f"{name}_some"), Signal(name=f"{name}_one")
 
     def restart(self, m: Module, tile: data.View) -> None:
         """Point at the tile's first unit."""
         m.d.sync += [self.lane.eq(1), self.slot.eq(0), self.cell.eq(tile.cell_base),
-                     self.param.eq(tile.param_base), self.left.eq(tile.count)]
+                     self.param.eq(tile.param_base), self.left.eq(tile.count),
+                     self.some.eq(tile.count != 0), self.one.eq(tile.count == 1)]
 
     def advance(self, m: Module, lstm: Signal) -> None:
         """Point at the next unit."""
@@ -185,4 +187,5 @@ class _Position:
                      self.slot.eq(self.slot + self.lane[self.lanes - 1]),
                      self.cell.eq(self.cell + 1),
                      self.param.eq(self.param + Mux(lstm, GATES, 1)),
-                     self.left.eq(self.left - 1)]
+                     self.left.eq(self.left - 1), self.some.eq(self.left != 1),
+                     self.one.eq(self.left == 2)]

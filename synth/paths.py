@@ -33,13 +33,17 @@ class Path(NamedTuple):
         return Path(self.delay + other.delay, self.levels + other.levels, self.start, other.end)
 
 
+_NONE = Path(0.0, 0, "", "")
+
+
 @dataclass
 class Timing:
-    """Longest paths of a unit. inside: register to register. outputs: register to output port.
+    """Longest paths of a unit. inside: register to register; deepest: of these, one with the most
+    levels. outputs: register to output port.
     inputs: input port to register. through: input port to output port."""
 
-    inside: Path = Path(0.0, 0, "", "")
-    deepest: Path = Path(0.0, 0, "", "")
+    inside: Path = _NONE
+    deepest: Path = _NONE
     outputs: dict[str, Path] = field(default_factory=dict)
     inputs: dict[str, Path] = field(default_factory=dict)
     through: dict[tuple[str, str], Path] = field(default_factory=dict)

@@ -10,9 +10,10 @@ from ..contract.errors import EseError
 @dataclass(frozen=True)
 class Resources:
     """lut: every LUT used, as logic, RAM or shift register (what Vivado calls CLB LUTs).
-    logic: of these, LUT1 to LUT6 and inverters. lutram, shift: of these, as RAM and as shift
-    register; both need the LUTs of a SLICEM. ff: flip-flops. ff_in_dsp: of these, those a
-    DSP48E2's operand and product registers can hold; Yosys leaves them outside.
+    logic: of these, LUT1 to LUT6, inverters and those that pass a bit on to a carry chain.
+    lutram, shift: of these, as RAM and as shift register; both need the LUTs of a SLICEM.
+    ff: flip-flops. ff_in_dsp: of these, those that a DSP48E2's operand and product registers can
+    hold; Yosys leaves them outside.
     bram36: RAMB18 count ½. dsp: DSP48E2.
     """
 
@@ -46,9 +47,12 @@ ESE = Resources(lut=293_920, lutram=69_939, ff=453_068, bram36=947, dsp=1504)
 TARGETS = {"lut": 0.45, "bram36": 0.40, "dsp": 0.42}
 """At most this much of the XCKU060 at 1,024 multipliers."""
 
-XILINX_LUTRAM = {"RAM32M": 4, "RAM64M": 4, "RAM32M16": 8, "RAM64M8": 8, "RAM64X8SW": 8, "RAM32X16DR8": 8,
-           "RAM32X1S": 1, "RAM64X1S": 1, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1S": 2,
-           "RAM128X1D": 4, "RAM256X1S": 4, "RAM256X1D": 8, "RAM512X1S": 8}
+XILINX_LUTRAM = {
+    "RAM32M": 4, "RAM64M": 4, "RAM32M16": 8, "RAM64M8": 8, "RAM64X8SW": 8, "RAM32X16DR8": 8,
+    "RAM32X1S": 1, "RAM64X1S": 1, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1S": 2,
+    "RAM128X1D": 4, "RAM256X1S": 4, "RAM256X1D": 8, "RAM512X1S": 8}
+"""LUTs that each memory primitive takes."""
+
 _KINDS: dict[str, Resources] = {
     **{f"LUT{inputs}": Resources(lut=1, logic=1) for inputs in range(1, 7)},
     "INV": Resources(lut=1, logic=1),
@@ -75,7 +79,18 @@ def resources(module: Mapping[str, Any], children: Iterable[str]) -> Resources:
             total += _KINDS[kind]
         elif kind not in known and not kind.startswith("$"):
             raise EseError(f"synthesis: cells must be of a known type, got {kind}")
-    return total + Resources(ff_in_dsp=len(dsp_registers(module)))
+    passed = _passed(module)
+    return total + Resources(lut=passed, logic=passed, ff_in_dsp=len(dsp_registers(module)))
+
+
+def _passed(module: Mapping[str, Any]) -> int:
+    """LUTs that only pass a bit on: a carry chain's S inputs come from LUTs alone."""
+    wiring = Wiring(module)
+    bits = {(name, position): bit for name, cell in module["cells"].items()
+            if cell["type"].startswith("CARRY")
+            for position, bit in enumerate(cell["connections"]["S"]) if isinstance(bit, int)}
+    luts = {name for name, cell in module["cells"].items() if cell["type"].startswith("LUT")}
+    return sum(wiring.driver(bit)[0] not in luts for bit in bits.values())
 
 
 def dsp_registers(module: Mapping[str, Any]) -> set[str]:

@@ -75,3 +75,14 @@ def uses(units: Mapping[str, Unit], top: str) -> Counter[str]:
         for child, count in units[name].children.items():
             total[child] += total[name] * count
     return total
+
+
+def joined(units: Mapping[str, Unit], top: str) -> Unit:
+    """The unit ``top`` with the units that are placed in it once and hold no other: they are mapped
+    together, as a vendor's tool maps everything, so that logic is optimised across them."""
+    unit = units[top]
+    inner = [name for name, count in unit.children.items()
+             if count == 1 and not units[name].children]
+    return Unit(top, unit.verilog + "".join(units[name].verilog for name in inner),
+                Counter({name: count for name, count in unit.children.items()
+                         if name not in inner}))

@@ -1,9 +1,9 @@
-"""Yosys (the pyosys wheel), one unit a process: its log goes to a file, its memory is given back."""
+"""Yosys (the pyosys wheel), one unit a process: its log goes to a file, its memory is freed."""
 
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ Netlist = dict[str, Any]
 XCU = "synth_xilinx -family xcu -flatten -noiopad -noclkbuf -top {top}"
 """UltraScale mapping: LUT1-6, CARRY4 (two make a CARRY8), RAM32M16, RAMB36E2, DSP48E2."""
 
-ECP5 = "synth_ecp5 -top {top} -json {json}"
+ECP5 = "synth_ecp5 -top {top}"
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,22 @@ class Task:
     verilog: str
     command: str
     folder: Path
+
+    @property
+    def text(self) -> str:
+        """What Yosys reads, the command included: an equal text has an equal netlist."""
+        return f"// {self.command}\n{self.verilog}"
+
+    @property
+    def source(self) -> Path:
+        """Where the Verilog goes."""
+        return self.folder / f"{self.name}.v"
+
+    @property
+    def done(self) -> bool:
+        """The netlist of this very text is there."""
+        return self.json.is_file() and self.source.is_file() \
+            and self.source.read_text() == self.text
 
     @property
     def json(self) -> Path:
@@ -47,7 +63,7 @@ def available() -> None:
 
 def run_all(tasks: Iterable[Task], *, jobs: int,
             progress: Callable[[str, float], None] | None = None) -> dict[str, float]:
-    """Run the tasks, ``jobs`` at a time; seconds that each took, by name.
+    """Run the tasks that are not done, ``jobs`` at a time; seconds that each took, by name.
 
     progress: called with the name of a task that is done and its seconds. Raises EseError naming
     the unit and the log if Yosys fails.
@@ -55,7 +71,7 @@ def run_all(tasks: Iterable[Task], *, jobs: int,
     seconds: dict[str, float] = {}
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
-        running = {pool.submit(_run, task): task for task in tasks}
+        running = {pool.submit(_run, task): task for task in tasks if not task.done}
         for future in as_completed(running):
             task = running[future]
             error = future.exception()
@@ -77,8 +93,8 @@ def netlist(task: Task) -> Netlist:
 def _run(task: Task) -> float:
     begin = perf_counter()
     task.folder.mkdir(parents=True, exist_ok=True)
-    source = task.json.with_suffix(".v")
-    source.write_text(task.verilog)
+    task.json.unlink(missing_ok=True)
+    task.source.write_text(task.text)
     log = os.open(task.json.with_suffix(".log"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -86,18 +102,12 @@ def _run(task: Task) -> float:
 
     design = libyosys.Design()
     for command in (
-            f"read_verilog -sv {source}", f"hierarchy -check -top {task.name}",
+            f"read_verilog -sv {task.source}", f"hierarchy -check -top {task.name}",
             # abc9 stops at net names that look like a bit of a vector.
             "rename -hide w:*[*", "opt_clean -purge",
-            task.command.format(top=task.name, json=task.json),
-            f"write_json {task.json}"):
+            task.command.format(top=task.name),
+            f"write_json {task.json}.part"):
         libyosys.run_pass(command, design)
+    Path(f"{task.json}.part").replace(task.json)
     return perf_counter() - begin
 
-
-def count_cells(module: Mapping[str, Any]) -> dict[str, int]:
-    """How many cells of each type a mapped module has."""
-    counts: dict[str, int] = {}
-    for cell in module["cells"].values():
-        counts[cell["type"]] = counts.get(cell["type"], 0) + 1
-    return dict(sorted(counts.items()))

@@ -93,7 +93,7 @@ class Bench:
         ctx.set(self.unit.header, {"results": self.results})
         ctx.set(self.hold, 0)
 
-    def expected(self, full, nearly, run, ready, start):
+    def expected(self, full, run, ready, start):
         """What the unit must do in this cycle; advances the twin."""
         column = self.waiting[0] if self.waiting else None
         arrival = self.pipeline.pop(0)
@@ -107,7 +107,7 @@ class Bench:
             out["stall"] = "bank"
         elif column.need is not None and self.written < column.need:
             out["stall"] = "dependency"
-        elif full or nearly and self.issued and self.issued[-1]:
+        elif full:
             out["stall"] = "queue"
         else:
             out |= {"issue": True, "frame_release": column.frame_end, "address": column.address}
@@ -133,19 +133,16 @@ class Bench:
             self.stalled[out["stall"]] += 1
         return out
 
-    async def cycle(self, ctx, *, full=False, nearly=False, run=True, ready=True, start=0,
-                    clear=None):
+    async def cycle(self, ctx, *, full=False, run=True, ready=True, start=0, clear=None):
         """One cycle: drive, compare every output with the twin."""
         unit = self.unit
-        lane = 1 << self.rng.randrange(self.config.lanes)
-        ctx.set(unit.full, full * lane)
-        ctx.set(unit.nearly_full, nearly * lane)
+        ctx.set(unit.full, full)
         ctx.set(unit.run, run)
         ctx.set(unit.frame_ready, ready)
         ctx.set(unit.frame_start, start)
         ctx.set(unit.written, self.soon % (1 << SEQUENCE_BITS))
         ctx.set(unit.bank_clear, 0 if clear is None else 1 << clear)
-        want = self.expected(full, nearly, run, ready, start)
+        want = self.expected(full, run, ready, start)
         sampled = await ctx.tick().sample(*(getattr(unit, name) for name in OUTPUTS))
         got = dict(zip(OUTPUTS, sampled[2:], strict=True))
         for name in ("issue", "frame_take", "frame_release", "done"):
@@ -190,7 +187,7 @@ class Bench:
             clear = self.drain_one() if self.drains and rng.random() >= slow else None
             more = self.taken < frames
             got = await self.cycle(
-                ctx, full=rng.random() < full, nearly=rng.random() < full, run=more and rng.random() < 0.95,
+                ctx, full=rng.random() < full, run=more and rng.random() < 0.95,
                 ready=rng.random() >= slow / 2, clear=clear,
                 start=rng.randrange(1 << self.config.channels))
             if rng.random() >= slow:

@@ -231,7 +231,7 @@ def test_full_follows_issue_and_pop_with_a_queue_of_one(simulate) -> None:
             ctx.set(lane.issue, cycle == 6)
             ctx.set(lane.push, cycle == 6 + timing.BROADCAST - 1)
             full.append((await ctx.tick().sample(lane.full))[2])
-            nearly.append((ctx.get(lane.nearly_full)))
+            nearly.append(ctx.get(lane.nearly_full))
 
     simulate(ResetInserter(hold)(lane), testbench)
     popped = 6 + timing.BROADCAST
