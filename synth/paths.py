@@ -21,29 +21,25 @@ INSIDE = ""
 
 class Path(NamedTuple):
     """delay: ns, from the clock if it starts at a register and to the clock if it ends at one.
-    levels: LUTs, carry chains, memory reads and multiplications on it."""
+    levels: LUTs, carry chains, memory reads and multiplications on it. deepest: most levels of
+    any path between these ends, be it faster."""
 
     delay: float
     levels: int
+    deepest: int
     start: str
     end: str
 
-    def joined(self, other: "Path") -> "Path":
-        """This path, then the other."""
-        return Path(self.delay + other.delay, self.levels + other.levels, self.start, other.end)
 
-
-_NONE = Path(0.0, 0, "", "")
+_NONE = Path(0.0, 0, 0, "", "")
 
 
 @dataclass
 class Timing:
-    """Longest paths of a unit. inside: register to register; deepest: of these, one with the most
-    levels. outputs: register to output port.
+    """Longest paths of a unit. inside: register to register. outputs: register to output port.
     inputs: input port to register. through: input port to output port."""
 
     inside: Path = _NONE
-    deepest: Path = _NONE
     outputs: dict[str, Path] = field(default_factory=dict)
     inputs: dict[str, Path] = field(default_factory=dict)
     through: dict[tuple[str, str], Path] = field(default_factory=dict)
@@ -64,7 +60,14 @@ class _Arc:
 class _Arrival(NamedTuple):
     delay: float
     levels: int
+    deepest: int
     start: str
+
+
+def _longest(a: Path | None, b: Path) -> Path:
+    if a is None:
+        return b
+    return max(a, b)._replace(deepest=max(a.deepest, b.deepest))
 
 
 def analyse(module: Mapping[str, Any], children: Mapping[str, Timing],
@@ -94,12 +97,12 @@ class _Graph:
         for name, port in module["ports"].items():
             if port["direction"] == "input" and name != CLOCK:
                 for bit in port["bits"]:
-                    self._start(bit, name, _Arrival(0.0, 0, name))
+                    self._start(bit, name, _Arrival(0.0, 0, 0, name))
 
     def _start(self, bit: int, source: str, arrival: _Arrival) -> None:
         known = self.arrivals.setdefault(bit, {})
-        if source not in known or known[source] < arrival:
-            known[source] = arrival
+        other = known.get(source, arrival)
+        known[source] = max(other, arrival)._replace(deepest=max(other.deepest, arrival.deepest))
 
     def _arc(self, source: int, arc: _Arc) -> None:
         self.arcs.setdefault(source, []).append(arc)
@@ -117,11 +120,11 @@ class _Graph:
         timing = cells.describe(cell, in_dsp=name in held, operands_kept=operands_kept,
                                 product_kept=product_kept)
         for bit, delay in timing.starts:
-            self._start(bit, INSIDE, _Arrival(delay, 0, self.names.get(bit, cell["type"])))
+            self._start(bit, INSIDE, _Arrival(delay, 0, 0, self.names.get(bit, cell["type"])))
         for bit, delay, pin in timing.ends:
-            self.ends.setdefault(bit, []).append(Path(delay, 0, "", self._end(cell, pin)))
+            self.ends.setdefault(bit, []).append(Path(delay, 0, 0, "", self._end(cell, pin)))
         for arc in timing.arcs:
-            self._arc(arc.source, _Arc(arc.sink, Path(arc.delay, arc.levels, "", ""),
+            self._arc(arc.source, _Arc(arc.sink, Path(arc.delay, arc.levels, arc.levels, "", ""),
                                        arc.direct and self._in_slice(arc.source)))
 
     def _in_slice(self, bit: int) -> bool:
@@ -142,7 +145,7 @@ class _Graph:
         label = name.lstrip("\\")
         for port, path in timing.outputs.items():
             for bit in wires.get(port, ()):
-                self._start(bit, INSIDE, _Arrival(path.delay, path.levels,
+                self._start(bit, INSIDE, _Arrival(path.delay, path.levels, path.deepest,
                                                   f"{label}.{path.start}"))
         for port, path in timing.inputs.items():
             for bit in wires.get(port, ()):
@@ -178,16 +181,17 @@ class _Graph:
                 for end in self.ends.get(bit, ()):
                     self._record(result, source, None, Path(
                         arrival.delay + net + end.delay, arrival.levels + end.levels,
-                        arrival.start, end.end))
+                        arrival.deepest + end.deepest, arrival.start, end.end))
                 # The net behind an output belongs to whoever places the unit.
                 for name in outputs.get(bit, ()):
                     self._record(result, source, name, Path(
-                        arrival.delay, arrival.levels, arrival.start, name))
+                        arrival.delay, arrival.levels, arrival.deepest, arrival.start, name))
             for arc in self.arcs.get(bit, ()):
                 for source, arrival in arrivals.items():
                     self._start(arc.sink, source, _Arrival(
                         arrival.delay + (0.0 if arc.direct else net) + arc.path.delay,
-                        arrival.levels + arc.path.levels, arrival.start))
+                        arrival.levels + arc.path.levels, arrival.deepest + arc.path.deepest,
+                        arrival.start))
                 self.indegree[arc.sink] -= 1
                 if not self.indegree[arc.sink]:
                     ready.append(arc.sink)
@@ -197,16 +201,13 @@ class _Graph:
 
     def _record(self, result: Timing, source: str, sink: str | None, path: Path) -> None:
         if source == INSIDE and sink is None:
-            result.inside = max(result.inside, path)
-            if path.levels > result.deepest.levels:
-                result.deepest = path
+            result.inside = _longest(result.inside, path)
         elif source == INSIDE and sink is not None:
-            result.outputs[sink] = max(result.outputs.get(sink, path), path)
+            result.outputs[sink] = _longest(result.outputs.get(sink), path)
         elif sink is None:
-            result.inputs[source] = max(result.inputs.get(source, path), path)
+            result.inputs[source] = _longest(result.inputs.get(source), path)
         else:
-            key = (source, sink)
-            result.through[key] = max(result.through.get(key, path), path)
+            result.through[source, sink] = _longest(result.through.get((source, sink)), path)
 
 
 def _net_names(module: Mapping[str, Any]) -> dict[int, str]:

@@ -74,7 +74,7 @@ def timing_table(name: str, found: Mapping[str, paths.Timing]) -> Table:
     table.add_column("to")
     for unit, timing in found.items():
         path = timing.inside
-        table.add_row(unit, f"{path.delay:.2f}", f"{path.levels}", f"{timing.deepest.levels}",
+        table.add_row(unit, f"{path.delay:.2f}", f"{path.levels}", f"{path.deepest}",
                       path.start, path.end)
     return table
 
@@ -97,8 +97,7 @@ def timing_json(name: str, found: Mapping[str, paths.Timing],
     """What ``timing.json`` holds."""
     return {"configuration": name, "period_ns": delays.PERIOD,
             "uncertainty_ns": delays.UNCERTAINTY,
-            "units": {unit: {"longest": timing.inside._asdict(),
-                             "deepest": timing.deepest._asdict(), "slack_ns": timing.slack}
+            "units": {unit: {**timing.inside._asdict(), "slack_ns": timing.slack}
                       for unit, timing in found.items()},
             "ecp5": {result.name: {"mhz": result.mhz, "cells": result.cells,
                                    "path": result.path} for result in placed}}
