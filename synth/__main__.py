@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from ..contract.config import EngineConfig, load_config
+from ..contract.config import load_config
 from ..contract.errors import EseError
 from ..contract.image import write_atomically
 from . import ecp5, lint, report
@@ -67,19 +67,18 @@ def resources(configs: tuple[str, ...] = DEFAULT, output: Path = Path("build/syn
 
 @main.command(name="timing")
 @click.option("--config", default=DEFAULT[0], show_default=True, help="Preset or JSON file.")
-@click.option("--ecp5/--no-ecp5", default=True, show_default=True,
-              help="Also place and route a lane group and the element-wise channel.")
+@click.option("--place/--no-place", default=True, show_default=True,
+              help="Also place and route a lane and an element-wise channel for an ECP5.")
 @folder_option
 @jobs_option
-def timing_command(config: str, ecp5: bool, output: Path, jobs: int) -> None:
+def timing_command(config: str, place: bool, output: Path, jobs: int) -> None:
     """Longest paths for an UltraScale -2 by a stated delay model, and real ones of an ECP5.
 
     Exit code 1 if a path is longer than the period or an ECP5 clock is under 125 MHz.
     """
-    engine = load_config(config)
-    found = timing(engine, output / _file_name(config), jobs=jobs, progress=_progress)
+    found = timing(load_config(config), output / _file_name(config), jobs=jobs, progress=_progress)
     out.print(report.timing_table(config, found))
-    placed = _place(engine, output / "ecp5") if ecp5 else []
+    placed = _place(output / "ecp5") if place else []
     if placed:
         out.print(report.placed_table(placed))
     write_atomically(output / "timing.json", lambda path: path.write_text(
@@ -98,9 +97,9 @@ def lint_command(config: str, output: Path) -> None:
     sys.exit(bool(warnings))
 
 
-def _place(config: EngineConfig, folder: Path) -> list[ecp5.Placed]:
+def _place(folder: Path) -> list[ecp5.Placed]:
     return [_announce(ecp5.place(name, verilog, unit, folder))
-            for name, verilog, unit in ecp5.designs(config)]
+            for name, verilog, unit in ecp5.designs()]
 
 
 def _announce(placed: ecp5.Placed) -> ecp5.Placed:

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..contract.config import EngineConfig
+from ..contract.config import PRESETS
 from ..contract.errors import EseError
 from ..hw import emit
 from ..hw.elementwise import ElementwiseChannel
@@ -32,16 +32,11 @@ class Placed:
     path: tuple[str, ...]
 
 
-LANE_CHANNELS = 4
-"""Channels of the lane that is placed: an ECP5-85 does not hold 32."""
-
-
-def designs(config: EngineConfig) -> list[tuple[str, str, str]]:
-    """What is placed: name, Verilog and module of a lane with LANE_CHANNELS channels and of the
-    element-wise channel, memories as deep as configured."""
-    few = config.replace(channels=min(LANE_CHANNELS, config.channels))
-    return [(f"lane of {few.channels} channels", emit.emit(Lane(config=few), "ese_lane", few),
-             "ese_lane"),
+def designs() -> list[tuple[str, str, str]]:
+    """What is placed: name, Verilog and module of a lane and of an element-wise channel of the
+    preset demo-32x4, whose lanes are a size that an ECP5-85 holds."""
+    config = PRESETS["demo-32x4"]
+    return [("lane of 4 channels", emit.emit(Lane(config=config), "ese_lane", config), "ese_lane"),
             ("element-wise channel",
              emit.emit(ElementwiseChannel(config=config), "ese_channel", config), "ese_channel")]
 

@@ -2,6 +2,8 @@ import hashlib
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,3 +105,14 @@ def test_progress_ends_at_one(tmp_path: Path) -> None:
     seen: list[float] = []
     export_verilog(TINY, tmp_path, progress=lambda _stage, fraction: seen.append(fraction))
     assert seen == sorted(seen) and seen[-1] == 1.0
+
+
+def test_the_verilog_of_a_configuration_is_always_the_same() -> None:
+    """Two interpreters with different hash seeds write the same text."""
+    script = ("import hashlib; from ese_lstm.contract.config import PRESETS; "
+              "from ese_lstm.hw.export import engine_verilog; "
+              "print(hashlib.sha256(engine_verilog(PRESETS['tiny']).encode()).hexdigest())")
+    digests = {subprocess.run([sys.executable, "-c", script], check=True, capture_output=True,
+                              text=True, env=os.environ | {"PYTHONHASHSEED": seed}).stdout
+               for seed in ("1", "2")}
+    assert len(digests) == 1 and len(digests.pop()) == 65

@@ -40,7 +40,8 @@ def test_a_path_from_unit_to_unit_is_found(builder) -> None:
     lut(first, "d", "a")
     second = builder().port("b", "input").port("w", "output")
     lut(second, "w", "b")
-    children = {"first": paths.analyse(first.module, {}), "second": paths.analyse(second.module, {})}
+    children = {name: paths.analyse(netlist.module, {})
+                for name, netlist in (("first", first), ("second", second))}
     top = builder().cell("first", {"y": "n"}, {"a": "p"}).cell("second", {"w": "p"}, {"b": "m"})
     lut(top, "m", "n")
     found = paths.analyse(top.module, children).inside
