@@ -37,9 +37,11 @@ def random_tiles(config: EngineConfig, rng: random.Random, tiles: int) -> list[l
     weights = [-top, top - 1, 1, -1] + [rng.choice([-1, 1]) * rng.randrange(1, top)
                                         for _ in range(8)]
     density = rng.choice([0.05, 0.3, 1.0])
-    return [[{row: rng.choice(weights) for row in range(config.acc_rows)
-              if rng.random() < density}
-             for _ in range(rng.randrange(1, 3 * config.queue_depth))] for _ in range(tiles)]
+    columns = [[{row: rng.choice(weights) for row in range(config.acc_rows)
+                 if rng.random() < density}
+                for _ in range(rng.randrange(1, 3 * config.queue_depth))] for _ in range(tiles)]
+    columns[0][0].setdefault(rng.randrange(config.acc_rows), top - 1)  # never a lane without any
+    return columns
 
 
 def run_lane(config: EngineConfig, tiles: list[list[dict]], rounds: int, rng: random.Random,

@@ -15,7 +15,7 @@ from ese_lstm.sim.rtl import compare, run_image
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-TINY = PRESETS["tiny"]
+TINY = PRESETS["tiny"].replace(stream_depth=4096)  # dense stacks of three layers fit
 CONFIGS = {
     "tiny": TINY,
     "one lane, one channel": TINY.replace(lanes=1, channels=1, queue_depth=1, acc_rows=4,

@@ -15,7 +15,7 @@ TINY = PRESETS["tiny"]
 CONFIGS = {
     "tiny": TINY,
     "relative4, one channel": TINY.replace(index_mode="relative4", channels=1, queue_depth=1,
-                                           acc_rows=48),
+                                           acc_rows=48, stream_depth=4096),
 }
 TILES, ROUNDS = 5, 2
 
@@ -56,6 +56,7 @@ def test_rows_are_sums_of_products(name: str, push_pause: str, drain_pause: str,
     ends = np.cumsum(np.tile(lengths, ROUNDS))
     tile_last[ends - 1] = True
 
+    assert len(entries) <= config.stream_depth
     simulator = build(emit(Lane(config=config), "ese_lane", config), "ese_lane")
     result = run(simulator, "bench_lane", {
         "seed": seed, "rows": config.acc_rows, "entries": entries, "tile_last": tile_last,
