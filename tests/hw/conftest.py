@@ -256,11 +256,11 @@ class EngineBench:
             while True:
                 ready = self.rng.random() >= self.pause
                 ctx.set(engine.frame_out.ready, ready)
-                _, _, valid, payload = await ctx.tick().sample(
-                    engine.frame_out.valid, engine.frame_out.payload)
+                _, _, valid, payload, reset = await ctx.tick().sample(
+                    engine.frame_out.valid, engine.frame_out.payload, self.reset)
                 if offered is not None:
                     assert valid and payload == offered[0], "a payload offered stays until taken"
-                offered = (payload,) if valid and not ready else None
+                offered = (payload,) if valid and not ready and not reset else None
                 if ready and valid:
                     self.outputs.append((payload.last, list(payload["values"])))
 
