@@ -37,6 +37,7 @@ def float_answers(model: PhoneNet, corpus: Corpus, streams: int = STREAMS,
                         longest_first(corpus))
     found = np.zeros((len(corpus.frames), len(model.shape.phones)), np.float32)
     state = model.lstm.zero_state(plan.index.shape[1])
+    model.eval()
     with torch.no_grad():
         for where, piece in plan.pieces(STEPS):
             progress(where.start / len(plan.index))

@@ -44,7 +44,8 @@ class Shape:
 class PhoneNet(nn.Module):
     """Frames to phone scores. ``input_scale`` (inputs,) multiplies the features; it is not
     learned. ``priors`` (phones,) and ``bigram`` (phones, phones) are log probabilities of frames
-    of the training labels, for decoding."""
+    of the training labels, for decoding. In training mode ``drop_inputs`` and ``drop_outputs`` (of
+    the LSTM) are at work; a new model drops nothing."""
 
     input_scale: Tensor
     priors: Tensor
@@ -57,6 +58,7 @@ class PhoneNet(nn.Module):
                           shape.peepholes)
         count = len(shape.phones)
         self.output = nn.Linear(self.lstm.outputs, count)
+        self.drop_inputs, self.drop_outputs = nn.Dropout(0.0), nn.Dropout(0.0)
         self.register_buffer("input_scale", torch.ones(shape.inputs))
         self.register_buffer("priors", torch.zeros(count))
         self.register_buffer("bigram", torch.zeros(count, count))
@@ -64,8 +66,8 @@ class PhoneNet(nn.Module):
     def forward(self, frames: Tensor, state: list[tuple[Tensor, Tensor]], keep: Tensor
                 ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
         """Phone scores (T, B, phones) of unscaled frames (T, B, inputs), and the state."""
-        values, after = self.lstm(frames * self.input_scale, state, keep)
-        return self.output(values), after
+        values, after = self.lstm(self.drop_inputs(frames * self.input_scale), state, keep)
+        return self.output(self.drop_outputs(values)), after
 
     def plain_tensors(self) -> dict[str, Tensor]:
         """Every tensor under its plain name, masks and quantisers applied."""

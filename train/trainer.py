@@ -36,7 +36,9 @@ class TrainOptions:
 
     epochs: passes over the training split. streams: utterances side by side. steps: frames of
     back-propagation. rate: Adam's, falling to 0 along a cosine. clip: norm of the gradient.
-    weight_bits: round weights in training (0: don't). Raises EseError naming the field.
+    weight_bits: round weights in training (0: don't). dropout: share of the LSTM's outputs set to
+    0 in training; input_dropout: of its inputs. brief: products of bfloat16 factors. Raises
+    EseError naming the field.
     """
 
     epochs: int = 10
@@ -46,6 +48,9 @@ class TrainOptions:
     clip: float = 5.0
     seed: int = 1
     weight_bits: int = 0
+    dropout: float = 0.0
+    input_dropout: float = 0.0
+    brief: bool = False
 
     def __post_init__(self) -> None:
         for name in ("epochs", "streams", "steps"):
@@ -54,6 +59,10 @@ class TrainOptions:
         for name in ("rate", "clip"):
             if not 0 < getattr(self, name) < math.inf:
                 raise EseError(f"{name}: must be over 0 and finite, got {getattr(self, name)}")
+        for name in ("dropout", "input_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise EseError(f"{name}: must be at least 0 and under 1, got "
+                               f"{getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,8 @@ class Trainer:
             apply_masks(model.lstm, masks_for(model.lstm, prune, prune.due(0, self.steps) or 0.0))
         if options.weight_bits:
             round_weights(model.lstm, options.weight_bits)
+        model.lstm.brief = options.brief
+        model.drop_inputs.p, model.drop_outputs.p = options.input_dropout, options.dropout
         self.optimiser = torch.optim.Adam(model.parameters(), lr=options.rate)
         self.state = model.lstm.zero_state(options.streams)
         if resume:
@@ -180,6 +191,8 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate(total)
         self.optimiser.zero_grad(set_to_none=True)
+        torch.manual_seed(self.options.seed * 1_000_003 + self.step)
+        self.model.train()
         loss, wrong, counted, state = self.loss(torch.from_numpy(frames), targets, piece)
         if not counted:
             self.state = state
@@ -189,7 +202,7 @@ class Trainer:
             raise EseError(f"training: the loss must be finite, but is {value} in step "
                            f"{self.step}; the last checkpoint is kept in {self.folder}, a lower "
                            f"rate or clip may help")
-        loss.backward()
+        (loss * (counted / targets.numel())).backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip)
         self.optimiser.step()
         self.state = state
