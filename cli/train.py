@@ -37,6 +37,8 @@ FIGURES = ("loss", "fer", "rate", "density")
 @click.option("--clip", type=float, default=5.0, help="Largest norm of the gradient.")
 @click.option("--dropout", type=float, default=0.0, help="Share of the LSTM's outputs dropped.")
 @click.option("--input-dropout", type=float, default=0.0, help="Share of inputs dropped.")
+@click.option("--augment", is_flag=True,
+              help="Vary tempo, vocal tract, missing bands and moments, per utterance and epoch.")
 @click.option("--brief", is_flag=True, help="Products of bfloat16 factors: faster, less exact.")
 @click.option("--seed", type=int, default=1, help="Of weights and of the order of utterances.")
 @click.option("--density", type=float, help="Prune to this share of every matrix's weights.")
@@ -87,7 +89,8 @@ def train(dataset: Path, output: Path, start: Path | None, density: float | None
         data = Dataset(dataset)
         options = TrainOptions(values["epochs"], values["streams"], values["steps"],
                                values["rate"], values["clip"], values["seed"], train_weight_bits,
-                               values["dropout"], values["input_dropout"], values["brief"])
+                               values["dropout"], values["input_dropout"], values["brief"],
+                               values["augment"])
         prune = None
         if density is not None or matrix_densities:
             engine = chosen_config(config, sets, **{name: values[name] for name in KNOBS})

@@ -61,28 +61,36 @@ class Plan:
 
 
 def plan_streams(corpus: Corpus, streams: int, delay: int,
-                 order: Sequence[int] | NDArray[np.int64] | None = None) -> Plan:
+                 order: Sequence[int] | NDArray[np.int64] | None = None,
+                 tempos: NDArray[np.float64] | None = None) -> Plan:
     """Every utterance on the stream that is free first, in ``order``.
 
-    After an utterance its last frame repeats ``delay`` times, so that its last labels, which are
-    due ``delay`` frames late, are answered too.
+    tempos: frames of the corpus that one frame moves on, of each utterance; 1 without it. After
+    an utterance its last frame repeats ``delay`` times, so that its last labels, which are due
+    ``delay`` frames late, are answered too.
     """
     order = np.arange(len(corpus.lengths)) if order is None else np.asarray(order)
+    lengths = (corpus.lengths if tempos is None
+               else np.maximum(1, np.ceil(corpus.lengths / tempos).astype(np.int64)))
     ends = np.zeros(streams, np.int64)
     places = []
     for number in order:
         stream = int(ends.argmin())
         places.append((int(number), stream, int(ends[stream])))
-        ends[stream] += corpus.lengths[number] + delay
+        ends[stream] += lengths[number] + delay
     shape = (int(ends.max()), streams)
     index, target, owner = (np.full(shape, -1, np.int64) for _ in range(3))
     start = np.zeros(shape, bool)
     for number, stream, begin in places:
-        length, first = int(corpus.lengths[number]), int(corpus.first[number])
+        length, first = int(lengths[number]), int(corpus.first[number])
         where = slice(begin, begin + length + delay)
         moments = np.arange(length + delay)
-        index[where, stream] = first + np.minimum(moments, length - 1)
-        target[where, stream] = np.where(moments >= delay, first + moments - delay, -1)
+        tempo = 1.0 if tempos is None else float(tempos[number])
+        read = first + np.minimum((np.arange(length) * tempo).astype(np.int64),
+                                  corpus.lengths[number] - 1)
+        index[where, stream] = read[np.minimum(moments, length - 1)]
+        target[where, stream] = np.where(moments >= delay, read[np.maximum(moments - delay, 0)],
+                                         -1)
         owner[where, stream] = number
         start[begin, stream] = True
     return Plan(index, target, start, owner)

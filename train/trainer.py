@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ..contract.errors import EseError
+from .augment import Augmenter
 from .checkpoint import Progress, load_checkpoint, read_progress, save_checkpoint
 from .evaluate import float_answers, keep_mask, score_answers
 from .model import PhoneNet, save_model
@@ -37,8 +38,8 @@ class TrainOptions:
     epochs: passes over the training split. streams: utterances side by side. steps: frames of
     back-propagation. rate: Adam's, falling to 0 along a cosine. clip: norm of the gradient.
     weight_bits: round weights in training (0: don't). dropout: share of the LSTM's outputs set to
-    0 in training; input_dropout: of its inputs. brief: products of bfloat16 factors. Raises
-    EseError naming the field.
+    0 in training; input_dropout: of its inputs. brief: products of bfloat16 factors. augment: vary
+    the utterances (``augment``). Raises EseError naming the field.
     """
 
     epochs: int = 10
@@ -51,6 +52,7 @@ class TrainOptions:
     dropout: float = 0.0
     input_dropout: float = 0.0
     brief: bool = False
+    augment: bool = False
 
     def __post_init__(self) -> None:
         for name in ("epochs", "streams", "steps"):
@@ -94,6 +96,7 @@ class Trainer:
         self.options, self.prune = options, prune
         self.step = 0
         self._plans: dict[int, Plan] = {}
+        self._augment = Augmenter(options.seed, corpus) if options.augment else None
         if fresh:
             self._measure()
         self._settings = self._all_settings()
@@ -187,6 +190,8 @@ class Trainer:
         steps = self.options.steps
         piece = self._plan(epoch).piece(slice(position * steps, (position + 1) * steps))
         frames, labels = gather(self.corpus, piece)
+        if self._augment is not None:
+            frames = self._augment(frames, piece, epoch, position)
         targets = torch.from_numpy(labels).flatten()
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate(total)
@@ -216,7 +221,9 @@ class Trainer:
             order = np.random.default_rng([self.options.seed, epoch]).permutation(
                 len(self.corpus.lengths))
             self._plans = {epoch: plan_streams(self.corpus, self.options.streams,
-                                               self.model.shape.delay, order)}
+                                               self.model.shape.delay, order,
+                                               None if self._augment is None
+                                               else self._augment.tempos(epoch))}
         return self._plans[epoch]
 
     def _steps_of(self, epoch: int) -> int:
