@@ -61,7 +61,7 @@ class EngineConfig(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise EseError(_sentence(error)) from None
+            raise EseError(sentence(error, "engine configuration")) from None
 
     @model_validator(mode="after")
     def _consistent(self) -> "EngineConfig":
@@ -164,13 +164,14 @@ class EngineConfig(BaseModel):
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
 
-def _sentence(error: ValidationError) -> str:
+def sentence(error: ValidationError, what: str) -> str:
+    """What a user reads of a validation error: the first field that breaks a rule of ``what``."""
     first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"]) or "configuration"
+    field = ".".join(str(part) for part in first["loc"]) or what
     if first["type"] == "missing":
         return f"{field}: must be given"
     if first["type"] == "extra_forbidden":
-        return f"{field}: is not a field of the engine configuration"
+        return f"{field}: is not a field of the {what}"
     message = first["msg"].removeprefix("Value error, ")
     if first["loc"]:
         return f"{field}: {message[0].lower()}{message[1:]}, got {first['input']!r}"
