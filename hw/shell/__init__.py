@@ -1,0 +1,1 @@
+"""The AXI shell around the engine: streams, registers, loading, external memory."""
