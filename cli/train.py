@@ -52,6 +52,9 @@ FIGURES = ("loss", "fer", "rate", "density")
 @click.option("--ramp", type=float, default=0.5, help="Share of training that the cubic takes.")
 @click.option("--train-weight-bits", type=int, default=0,
               help="Quantisation-aware: round weights to so many bits in training; 0: don't.")
+@click.option("--share-bits", type=int, default=0,
+              help="2**BITS values a matrix from the first step on, which then train (Deep "
+                   "Compression); of weights that are pruned already. 0: don't.")
 @config_options
 @click.option("--threads", type=int, default=0, help="Threads of PyTorch; 0: its own choice.")
 @click.option("--evaluate/--no-evaluate", default=True, help="Score the held-out split at the end.")
@@ -67,10 +70,13 @@ def train(dataset: Path, output: Path, start: Path | None, density: float | None
     ese train build/speech -o build/pruned --from build/dense/model.safetensors \\
         --density 0.112 --epochs 8
     ese train build/speech -o build/redense --from build/pruned/model.safetensors
+    ese train build/speech -o build/shared --from build/pruned/model.safetensors \\
+        --share-bits 5 --rate 0.0001 --epochs 3
 
     The same command goes on where an interrupted one stopped, bit-exactly. The folder gets
     model.safetensors (for ese compress and ese evaluate), calibration.npy (for ese compress
-    --frames), log.jsonl and the checkpoint. The third command is DSD's re-dense phase.
+    --frames), log.jsonl and the checkpoint. The third command is DSD's re-dense phase. What
+    the fourth one writes, ese compress --share-bits 5 stores as it is.
     """
     try:
         import torch
@@ -90,7 +96,7 @@ def train(dataset: Path, output: Path, start: Path | None, density: float | None
         options = TrainOptions(values["epochs"], values["streams"], values["steps"],
                                values["rate"], values["clip"], values["seed"], train_weight_bits,
                                values["dropout"], values["input_dropout"], values["brief"],
-                               values["augment"])
+                               values["augment"], values["share_bits"])
         prune = None
         if density is not None or matrix_densities:
             engine = chosen_config(config, sets, **{name: values[name] for name in KNOBS})

@@ -14,6 +14,7 @@ from ..contract.errors import EseError
 from ..contract.image import write_atomically
 from .model import PhoneNet
 from .pruning import apply_masks, masks_of
+from .sharing import apply_codes, codes_of
 
 METADATA_KEY = "ese-checkpoint"
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
@@ -29,9 +30,10 @@ class Progress:
 
 def save_checkpoint(path: Path, model: PhoneNet, optimiser: torch.optim.Adam,
                     state: list[tuple[Tensor, Tensor]], progress: Progress) -> None:
-    """Write model, masks, Adam's moments, stream states and progress. Raises EseError."""
+    """Write model, masks, codes, Adam's moments, stream states and progress. Raises EseError."""
     tensors = {f"model.{name}": tensor for name, tensor in _parameters(model).items()}
     tensors |= {f"mask.{name}": mask for name, mask in masks_of(model.lstm).items()}
+    tensors |= {f"code.{name}": codes for name, codes in codes_of(model.lstm).items()}
     tensors |= {f"buffer.{name}": getattr(model, name)
                 for name in ("input_scale", "priors", "bigram")}
     names = {id(parameter): name for name, parameter in _parameters(model).items()}
@@ -54,13 +56,16 @@ def load_checkpoint(path: Path, model: PhoneNet, optimiser: torch.optim.Adam | N
                     ) -> tuple[Progress, list[tuple[Tensor, Tensor]]]:
     """Bring model and optimiser to a checkpoint's state; returns progress and stream states.
 
-    Without an optimiser only the masks are put on, which must be there before one is made.
+    Without an optimiser only masks and codes are put on, which must be there before one is made.
     Raises EseError if the file is damaged or of another model.
     """
     progress, tensors = _read(path)
     apply_masks(model.lstm, {name.removeprefix("mask."): tensor
                              for name, tensor in tensors.items() if name.startswith("mask.")})
     if optimiser is None:
+        apply_codes(model.lstm, *({name.removeprefix(prefix): tensor
+                                   for name, tensor in tensors.items() if name.startswith(prefix)}
+                                  for prefix in ("code.", "model.lstm.")))
         return progress, []
     try:
         with torch.no_grad():

@@ -24,6 +24,7 @@ from .evaluate import float_answers, keep_mask, score_answers
 from .model import PhoneNet, save_model
 from .pruning import PruneOptions, apply_masks, density_of, masks_for, round_weights
 from .scoring import Scores, label_statistics
+from .sharing import check_sharing, share_weights
 from .streams import IGNORED, Corpus, Plan, gather, plan_streams
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -39,7 +40,8 @@ class TrainOptions:
     back-propagation. rate: Adam's, falling to 0 along a cosine. clip: norm of the gradient.
     weight_bits: round weights in training (0: don't). dropout: share of the LSTM's outputs set to
     0 in training; input_dropout: of its inputs. brief: products of bfloat16 factors. augment: vary
-    the utterances (``augment``). Raises EseError naming the field.
+    the utterances (``augment``). share_bits: matrices share 2**share_bits values from the first
+    step on, and the values train (0: no sharing; ``sharing``). Raises EseError naming the field.
     """
 
     epochs: int = 10
@@ -53,6 +55,7 @@ class TrainOptions:
     input_dropout: float = 0.0
     brief: bool = False
     augment: bool = False
+    share_bits: int = 0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "streams", "steps"):
@@ -93,6 +96,7 @@ class Trainer:
     def __init__(self, model: PhoneNet, corpus: Corpus, folder: Path, options: TrainOptions,
                  prune: PruneOptions | None = None, fresh: bool = True) -> None:
         self.model, self.corpus, self.folder = model, corpus, folder
+        check_sharing(options.share_bits, prune)
         self.options, self.prune = options, prune
         self.step = 0
         self._plans: dict[int, Plan] = {}
@@ -107,6 +111,8 @@ class Trainer:
             load_checkpoint(path, model, None)
         elif prune is not None:
             apply_masks(model.lstm, masks_for(model.lstm, prune, prune.due(0, self.steps) or 0.0))
+        if options.share_bits and not resume:
+            share_weights(model.lstm, options.share_bits)
         if options.weight_bits:
             round_weights(model.lstm, options.weight_bits)
         model.lstm.brief = options.brief
@@ -268,6 +274,8 @@ class Trainer:
         return json.loads(json.dumps(settings))
 
     def _compare(self, theirs: dict[str, Any], path: Path) -> None:
+        # A checkpoint from before an option was there was trained with its default.
+        theirs = {**asdict(TrainOptions()), **theirs}
         for key in sorted({*theirs, *self._settings}):
             if theirs.get(key) != self._settings.get(key):
                 raise EseError(f"{key}: must be as in {path} to go on from there, "
