@@ -4,6 +4,10 @@ PYTHON ?= python3
 VENV ?= .venv
 CONFIG ?= xcku060-32x32
 OUT ?= build/verilog
+SPEECH ?= build/speech-model
+DATASET ?= build/speech
+MODEL ?= $(SPEECH)/pruned/model.safetensors
+CURVE_FLAGS ?= --epochs 4 --rate 0.001 --dropout 0.3 --input-dropout 0.1 --brief
 PYTEST_FLAGS ?= -n 2 --dist worksteal
 
 BIN := $(VENV)/bin
@@ -13,7 +17,7 @@ TYPES := build/types
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo bench ablations test sim verilog synth timing lint-verilog lint types clean
-.PHONY: distclean
+.PHONY: speech demo-speech curves distclean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -26,6 +30,10 @@ bench: $(VENV)/.ready-bench  ## the paper's network on the 1,024-multiplier engi
 
 ablations: $(VENV)/.ready-bench  ## tables and plots of docs/results, by the cycle model
 	$(BIN)/python -m ese_lstm.bench.ablations
+
+curves: $(VENV)/.ready-train  ## PER and cycles against density, balanced and plain (many hours)
+	$(BIN)/python -m ese_lstm.bench.pruning_curve $(DATASET) \
+		--from $(SPEECH)/dense/model.safetensors -o build/curves $(CURVE_FLAGS)
 
 test: lint types $(VENV)/.ready-dev  ## lint, types, all tests and every cocotb bench
 	$(BIN)/pytest $(PYTEST_FLAGS)
@@ -76,6 +84,7 @@ $(VENV)/bin/python:
 EXTRAS_base :=
 EXTRAS_demo := [compress,sim,demo]
 EXTRAS_bench := [compress,sim,bench]
+EXTRAS_train := [train,sim,bench]
 EXTRAS_synth := [synth]
 EXTRAS_dev := [compress,onnx,train,sim,demo,bench,synth,dev]
 

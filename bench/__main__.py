@@ -3,27 +3,21 @@
 import json
 import shlex
 import sys
-import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
 
+from ..cli.program import Progress, exit_codes
 from ..compress.prune import BALANCES, Balance
 from ..contract.config import PRESETS, load_config
 from ..contract.errors import EseError
 from ..contract.image import write_atomically
 from ..sim.rtl.verilator import SimulationError
 from .measure import Outcome, as_dict, measure
-from .tables import Text, all_tables
+from .tables import all_tables, show
 from .workload import REDUCED_CONFIG, Workload, paper_workload, reduced_workload
 
 FULL = "xcku060-32x32"
-QUIET_S = 10.0
-"""Seconds between two lines of progress where there is no terminal."""
-PLAIN_WIDTH = 200
-"""Columns of text where there is no terminal."""
 
 
 @click.command(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
@@ -51,48 +45,16 @@ def main(config: str | None, frames: int, balance: Balance, keep_one: bool, redu
     failed; 2 wrong input.
     """
     command = shlex.join(["python", "-m", "ese_lstm.bench", *sys.argv[1:]])
-    try:
+    with exit_codes(SimulationError):
         if frames < 1:
             raise EseError(f"frames: must be at least 1, got {frames}")
         workload = _workload(config, reduced).replace(balance=balance, keep_one=keep_one, seed=seed,
                                                       command=command)
         outcome = measure(workload, frames, Progress())
         _write(outcome, command, output)
-    except EseError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(2)
-    except SimulationError as error:
-        click.echo(f"simulation failed: {error}", err=True)
-        sys.exit(1)
     show(all_tables(outcome))
     click.echo(f"Figures are in {output}")
     sys.exit(0 if outcome.good else 1)
-
-
-class Progress:
-    """Says on standard error now and then what is being done."""
-
-    def __init__(self) -> None:
-        self._console = Console(stderr=True)
-        self._stage, self._last = "", 0.0
-
-    def __call__(self, stage: str, done: float) -> None:
-        """``stage`` is done to this fraction."""
-        now = time.monotonic()
-        quiet = 0.5 if self._console.is_terminal else QUIET_S
-        if stage != self._stage or now - self._last > quiet:
-            self._stage, self._last = stage, now
-            self._console.print(f"{stage} {100 * done:3.0f} %", highlight=False,
-                                end="\r" if self._console.is_terminal else "\n")
-
-
-def show(tables: Sequence[Text]) -> None:
-    """Print tables; at full width into a file or a pipe."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=PLAIN_WIDTH)
-    for table in tables:
-        console.print(table.rich())
 
 
 def _workload(config: str | None, reduced: bool) -> Workload:

@@ -11,14 +11,15 @@ from typing import Any
 
 import click
 
+from ..cli.program import Progress
 from ..contract.config import PRESETS, load_config
 from ..contract.image import write_atomically
 from ..hw.export import TOP, engine_verilog
 from ..sim.rtl.runner import run_image
 from ..sim.rtl.verilator import BUILD_JOBS, build
-from .__main__ import FULL, Progress, show
+from .__main__ import FULL
 from .measure import simulation_speed, versions
-from .tables import Text
+from .tables import Text, show
 from .workload import REDUCED_CONFIG, Workload, paper_workload, reduced_workload
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -11,6 +12,8 @@ from .measure import Outcome
 from .paper import MATRICES, TOTAL
 
 Row = tuple[str, ...]
+PLAIN_WIDTH = 200
+"""Columns of text where there is no terminal."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,15 @@ class Text:
         """For a document."""
         lines = [self.header, ("---", *("---:" for _ in self.header[1:])), *self.rows]
         return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def show(tables: Sequence[Text]) -> None:
+    """Print tables; at full width into a file or a pipe."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=PLAIN_WIDTH)
+    for table in tables:
+        console.print(table.rich())
 
 
 def matrix_table(outcome: Outcome) -> Text:

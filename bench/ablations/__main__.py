@@ -1,14 +1,14 @@
 """``python -m ese_lstm.bench.ablations``: tables and plots of docs/results."""
 
-import sys
 from pathlib import Path
 
 import click
 
+from ...cli.program import exit_codes
 from ...contract.config import PRESETS
-from ...contract.errors import EseError
 from ...sim.rtl.verilator import SimulationError
-from ..__main__ import FULL, show
+from ..__main__ import FULL
+from ..tables import show
 from ..workload import paper_workload, reduced_workload
 from .studies import STUDIES, Bench, run_studies
 from .study import write_study
@@ -27,17 +27,11 @@ def main(names: tuple[str, ...], output: Path, cache: Path, reduced: bool) -> No
     The same studies give the same files. Exit codes: 0; 1 a simulation failed; 2 wrong input.
     """
     base = reduced_workload() if reduced else paper_workload(PRESETS[FULL])
-    try:
+    with exit_codes(SimulationError):
         for study in run_studies(names, Bench(base, cache=cache)):
             show([study.table()])
             for path in write_study(study, output):
                 click.echo(path)
-    except SimulationError as error:
-        click.echo(f"simulation failed: {error}", err=True)
-        sys.exit(1)
-    except EseError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(2)
 
 
 main.help = f"{main.help}\n\nStudies: {', '.join(STUDIES)}."

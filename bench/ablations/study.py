@@ -54,7 +54,8 @@ class Plot:
 
 @dataclass(frozen=True)
 class Study:
-    """What a study found. notes: what a reader must know, as Markdown paragraphs."""
+    """What a study found. notes: what a reader must know, as Markdown paragraphs. command: what
+    makes it, if not COMMAND with its name."""
 
     name: str
     title: str
@@ -62,6 +63,7 @@ class Study:
     rows: tuple[tuple[Value, ...], ...]
     plot: Plot
     notes: tuple[str, ...] = ()
+    command: str = ""
 
     def table(self) -> Text:
         """For terminal and document."""
@@ -86,7 +88,8 @@ class Study:
 
     def markdown(self) -> str:
         """A page: command, table, plot, notes."""
-        parts = [f"# {self.title}", f"`{COMMAND} {self.name}`", self.table().markdown().rstrip(),
+        command = self.command or f"{COMMAND} {self.name}"
+        parts = [f"# {self.title}", f"`{command}`", self.table().markdown().rstrip(),
                  f"![{self.title}]({self.name}.svg)", *self.notes]
         return "\n\n".join(parts) + "\n"
 

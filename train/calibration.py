@@ -1,0 +1,18 @@
+"""Frames that stand for the training set when formats are chosen."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .model import PhoneNet
+from .streams import Corpus
+
+UTTERANCES = 32
+
+
+def calibration_frames(corpus: Corpus, model: PhoneNet,
+                       utterances: int = UTTERANCES) -> list[NDArray[np.float32]]:
+    """Scaled frames, (T, inputs) each, of utterances spread evenly over a corpus."""
+    count = min(utterances, len(corpus.lengths))
+    scale = model.input_scale.numpy()
+    return [corpus.frames[corpus.first[k]:corpus.first[k] + corpus.lengths[k]].astype(np.float32)
+            * scale for k in np.linspace(0, len(corpus.lengths) - 1, count).astype(int)]

@@ -1,0 +1,35 @@
+"""Results that cost time, one JSON object a line, appended as soon as they are known."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..contract.errors import EseError
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Objects of an earlier run, none without a file; a line that was cut off does not count."""
+    if not path.is_file():
+        return []
+    found = []
+    for line in path.read_text().splitlines():
+        try:
+            values = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(values, dict):
+            found.append(values)
+    return found
+
+
+def append_line(path: Path, values: Mapping[str, Any]) -> None:
+    """Raises EseError if the file can't be written; the lines before are kept."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cut = path.is_file() and path.stat().st_size and not path.read_text().endswith("\n")
+        with path.open("a") as file:
+            file.write(("\n" if cut else "") + json.dumps(values) + "\n")
+    except OSError as error:
+        raise EseError(f"output: {path} must be writable, but {error.strerror}; the points before "
+                       f"are kept") from None
