@@ -54,6 +54,41 @@ def calibrate(network: Network, config: EngineConfig,
     features differ by orders of magnitude. Needs utterances. input_limit: magnitude of inputs
     that need not be held; the frames are cut to it, and larger inputs saturate.
     """
+    real = _checked(network, utterances, input_limit)
+    exponents = column_exponents(network, real, input_scaling, input_limit)
+    if not real:
+        y_max = tuple(_assumed_output(layer) for layer in network.layers)
+        return _formats(network, config, input_limit or ASSUMED_INPUT, y_max, calibrated=False)
+    frames, lengths = stack(real)
+    if input_limit is not None:
+        frames = np.clip(frames, -input_limit, input_limit)
+    columns = np.abs(frames).max(axis=(0, 2))
+    run = run_float(network, frames, lengths)
+    return _formats(network, config, float(np.max(np.ldexp(columns, exponents))), run.y_max,
+                    run.c_max, sum(lengths), exponents)
+
+
+def column_exponents(network: Network, utterances: Sequence[NDArray[np.floating]],
+                     input_scaling: InputScaling, input_limit: float | None = None
+                     ) -> NDArray[np.int64]:
+    """Powers of two, (inputs,), that scale the input columns; zeros for input_scaling "none".
+
+    They follow from the frames alone. Arguments and errors as those of :func:`calibrate`.
+    """
+    if input_scaling not in ("none", "column"):
+        raise EseError(f"input_scaling: must be none or column, got {input_scaling!r}")
+    if input_scaling == "none":
+        return np.zeros(network.inputs, np.int64)
+    real = _checked(network, utterances, input_limit)
+    if not real:
+        raise EseError("input_scaling: must be none without calibration frames, got 'column'")
+    columns = np.max([np.abs(utterance).max(axis=0) for utterance in real], axis=0)
+    _, powers = np.frexp(columns if input_limit is None else np.minimum(columns, input_limit))
+    return np.where(columns > 0, -powers, 0).astype(np.int64)
+
+
+def _checked(network: Network, utterances: Sequence[NDArray[np.floating]],
+             input_limit: float | None) -> list[NDArray[np.float64]]:
     if input_limit is not None and not 0 < input_limit < np.inf:
         raise EseError(f"input_limit: must be finite and greater than 0, got {input_limit}")
     real = [np.asarray(utterance, np.float64) for utterance in utterances]
@@ -65,24 +100,7 @@ def calibrate(network: Network, config: EngineConfig,
             raise EseError(f"frames {number}: must be finite, but "
                            f"{int(np.count_nonzero(~np.isfinite(utterance)))} values are NaN or "
                            f"Inf")
-    if input_scaling not in ("none", "column"):
-        raise EseError(f"input_scaling: must be none or column, got {input_scaling!r}")
-    if not real:
-        if input_scaling == "column":
-            raise EseError("input_scaling: must be none without calibration frames, got 'column'")
-        y_max = tuple(_assumed_output(layer) for layer in network.layers)
-        return _formats(network, config, input_limit or ASSUMED_INPUT, y_max, calibrated=False)
-    frames, lengths = stack(real)
-    if input_limit is not None:
-        frames = np.clip(frames, -input_limit, input_limit)
-    exponents = np.zeros(network.inputs, np.int64)
-    columns = np.abs(frames).max(axis=(0, 2))
-    if input_scaling == "column":
-        _, powers = np.frexp(columns)
-        exponents = np.where(columns > 0, -powers, 0).astype(np.int64)
-    run = run_float(network, frames, lengths)
-    return _formats(network, config, float(np.max(np.ldexp(columns, exponents))), run.y_max,
-                    run.c_max, sum(lengths), exponents)
+    return real
 
 
 def stack(utterances: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.float64], list[int]]:

@@ -13,7 +13,14 @@ from ..contract.errors import EseError
 from ..contract.formats import FixedFormat, gate_format
 from ..contract.frames import quantise_frames
 from ..contract.image import Image, LayerInfo, MatrixInfo
-from .calibrate import Calibration, InputScaling, calibrate, scale_inputs, stack
+from .calibrate import (
+    Calibration,
+    InputScaling,
+    calibrate,
+    column_exponents,
+    scale_inputs,
+    stack,
+)
 from .compile import Compiled, compile_network
 from .network import Network
 from .pack import Provenance, pack_image
@@ -143,12 +150,7 @@ def compress_network(network: Network, config: EngineConfig, density: float = 1.
     options = options or CompressOptions()
     pruned = prune_network(network, config, density, options.balance, options.keep_one,
                            options.densities)
-    if options.share_bits is not None and options.input_scaling != "none":
-        raise EseError(f"share_bits: must not be given with input_scaling "
-                       f"{options.input_scaling!r}, which gives one codebook's values a scale per "
-                       f"column")
-    shared = (pruned if options.share_bits is None
-              else share_network(pruned, options.share_bits))
+    shared = _shared(pruned, frames, options)
     ranges = calibrate(shared, config, frames, options.input_scaling, options.input_limit)
     scaled = scale_inputs(shared, ranges.exponents)
     quantised = quantise_network(scaled, config, ranges.input_frac, list(ranges.output_fracs))
@@ -163,6 +165,25 @@ def compress_network(network: Network, config: EngineConfig, density: float = 1.
     if options.huffman:
         image = huffman_coded(image, shared=options.share_bits is not None)
     return image, _report(image, quantised, ranges, matrices, frames)
+
+
+def _shared(pruned: Network, frames: Sequence[NDArray[np.floating]],
+            options: CompressOptions) -> Network:
+    """Weights shared as they are stored, in the space of the scaled inputs; then scaled back."""
+    bits = options.share_bits
+    if bits is None:
+        return pruned
+    exponents = column_exponents(pruned, frames, options.input_scaling, options.input_limit)
+    if not exponents.any():
+        return share_network(pruned, bits)
+    scaled = scale_inputs(pruned, exponents)
+    for (name, before), (_, after) in zip(pruned.layers[0].matrices(),
+                                          scaled.layers[0].matrices(), strict=True):
+        if len(np.unique(before[before != 0])) <= 1 << bits < len(np.unique(after[after != 0])):
+            raise EseError(f"input_scaling: must be 'none' for weights that share 2**{bits} values "
+                           f"already, because a scale per column moves the values of l0.{name} "
+                           f"apart, got {options.input_scaling!r}")
+    return scale_inputs(share_network(scaled, bits), -exponents)
 
 
 def _layers(quantised: Quantised, compiled: Compiled, config: EngineConfig) -> list[LayerInfo]:

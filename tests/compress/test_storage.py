@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from ese_lstm.compress.pipeline import CompressOptions, compress_network
+from ese_lstm.compress.share import share_network
 from ese_lstm.compress.storage import huffman_coded, stages
 from ese_lstm.compress.synthetic import LayerShape, random_frames, random_network
 from ese_lstm.contract.coded import CODED_SECTIONS
@@ -138,9 +139,40 @@ def test_wrong_shapes_are_refused(tmp_path, name, values, message):
 def test_share_bits_refused():
     with pytest.raises(EseError, match=r"^share_bits: must be 1 to 8, got 9$"):
         packed(1, share_bits=9)
-    network = random_network(np.random.default_rng(1), 5, SHAPES)
-    frames = [np.ones((3, 5))]
-    with pytest.raises(EseError, match=r"^share_bits: must not be given with input_scaling "
-                                       r"'column'"):
-        compress_network(network, TINY, 0.5, frames,
-                         CompressOptions(share_bits=3, input_scaling="column"))
+
+
+def scaled_columns(rng):
+    """Frames whose columns differ by orders of magnitude."""
+    return [random_frames(rng, 6, 5) * 2.0 ** np.array([0, 5, -4, 2, 9]) for _ in range(2)]
+
+
+def test_sharing_in_the_space_of_scaled_inputs(seed):
+    """What is stored has 2**bits values a matrix, though every column has its own scale."""
+    rng = np.random.default_rng(seed)
+    network, frames = random_network(rng, 5, SHAPES), scaled_columns(rng)
+    both = CompressOptions(share_bits=2, input_scaling="column", huffman=True)
+    image, report = compress_network(network, TINY, 0.6, frames, both)
+    assert len(set(image.manifest.input_exponents)) > 2
+    compared = 0
+    for layer in report.rounded.layers:
+        for name, matrix in layer.matrices():
+            assert len(np.unique(matrix[matrix != 0])) <= 4, name
+            compared += np.count_nonzero(matrix)
+    assert compared == report.entries > 100
+    assert all(len(np.unique(book[book != 0])) <= 4 for book in image.coded["codebooks"])
+    fine = compress_network(network, TINY, 0.6, frames, CompressOptions(
+        share_bits=6, input_scaling="column"))[1]
+    assert np.mean([m.sqnr_db for m in fine.matrices]) > 10 + np.mean(
+        [m.sqnr_db for m in report.matrices])
+
+
+def test_columns_of_shared_weights_are_not_scaled(seed):
+    """A second k-means would move what training chose."""
+    rng = np.random.default_rng(seed)
+    network, frames = share_network(random_network(rng, 5, SHAPES), 2), scaled_columns(rng)
+    with pytest.raises(EseError, match=r"^input_scaling: must be 'none' for weights that share "
+                                       r"2\*\*2 values already, because .* l0\.Wix apart, got "
+                                       r"'column'$"):
+        compress_network(network, TINY, 1.0, frames,
+                         CompressOptions(share_bits=2, input_scaling="column"))
+    compress_network(network, TINY, 1.0, frames, CompressOptions(input_scaling="column"))
