@@ -183,6 +183,8 @@ CONFIGURATION = (
         _constant("memory_address_bits", 0, 8, "bits of a byte address"),
         _constant("burst_beats", 8, 16, "beats of the longest burst"),
         _constant("outstanding", 24, 8, "read bursts under way at once"))),
+    Register("CONFIG_RESULTS", 0x050, "Queue of results before m_axis_frame.", (
+        _constant("result_depth", 0, 16, "rows of results"),)),
     *(Register(f"CONFIG_DIGEST_{k}", 0x040 + 4 * k, "SHA-256 of the engine configuration.", (
         _constant("digest", 0, 32, f"hex digits {8 * k} to {8 * k + 7}, as a number"),))
       for k in range(4)),

@@ -5,12 +5,11 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..contract.config import EngineConfig, bits_for
+from ..contract.counters import COUNTER_BITS, ENGINE_COUNTERS
 from .broadcaster import stall_layout
 
-COUNTER_BITS = 48
 _GROUP = 6
-COUNTERS = ("cycles", "frames", "products", "nulls", "starved", "stall_input", "stall_bank",
-            "stall_dependency", "stall_queue", "stall_output")
+COUNTERS = ENGINE_COUNTERS
 
 
 def counter_layout() -> data.StructLayout:
