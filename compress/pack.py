@@ -175,7 +175,7 @@ def pack_image(compiled: Compiled, config: EngineConfig, layers: Sequence[LayerI
 def _segment_words(program: Program, config: EngineConfig) -> list[int]:
     layout = segment_layout(config)
     final = len(program.segments) - 1
-    return [layout.pack({**vars(segment), "end": number == final})
+    return [layout.pack(segment.fields(config, end=number == final))
             for number, segment in enumerate(program.segments)]
 
 

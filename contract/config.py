@@ -18,6 +18,7 @@ so that differences of sequence numbers never wrap."""
 
 MAX_RESULTS = 1 << 15
 SHIFT_BITS = 6
+MIN_FETCH_DEPTH = 8
 RELATIVE_BITS = 4
 
 
@@ -31,7 +32,9 @@ class EngineConfig(BaseModel):
 
     lanes: parallel weight streams (ESE's PEs per channel). channels: independent voice streams in
     lock-step. queue_depth: columns each lane may run behind the broadcaster. acc_rows: rows of
-    one accumulator bank per lane (a multiple of 4). Widths are in bits, depths in words.
+    one accumulator bank per lane (a multiple of 4). fetch_depth: entries of each lane's FIFO for
+    weights streamed from external memory; 0: no streaming hardware, all weights are resident.
+    Widths are in bits, depths in words.
     Raises :class:`EseError` naming the field, the rule and the value.
     """
 
@@ -55,6 +58,7 @@ class EngineConfig(BaseModel):
     segment_depth: int = Field(default=128, ge=1, le=1024)
     epilogue_depth: int = Field(default=64, ge=1, le=1024)
     output_depth: int = Field(default=64, ge=2, le=1024)
+    fetch_depth: int = Field(default=0, ge=0, le=4096)
     clock_mhz: float = Field(default=200.0, gt=0, le=1000)
 
     def __init__(self, **values: Any) -> None:
@@ -74,6 +78,9 @@ class EngineConfig(BaseModel):
         if self.acc_bits < self.weight_bits + self.act_bits:
             raise ValueError(f"acc_bits must hold one product of weight_bits + act_bits = "
                              f"{self.weight_bits + self.act_bits} bits, got {self.acc_bits}")
+        if 0 < self.fetch_depth < MIN_FETCH_DEPTH:
+            raise ValueError(f"fetch_depth must be 0 or at least {MIN_FETCH_DEPTH}, "
+                             f"got {self.fetch_depth}")
         return self
 
     # Derived values -------------------------------------------------------------------------

@@ -2,11 +2,12 @@
 
 Tensors (all uint32, words least significant first): ``header`` (1, w), ``segments`` (n, w),
 ``epilogues`` (n, w), ``params`` (n, w), ``entries`` (total,) lane after lane, ``lane_lengths``
-(lanes,). The JSON manifest in the file's metadata carries format version, engine configuration,
-provenance, network, number formats and a SHA-256 of every section.
+(lanes,); for an engine with a ``fetch_depth`` also ``rows`` (n, w), the streamed weights as they
+lie in external memory. The JSON manifest in the file's metadata carries format version, engine
+configuration, provenance, network, number formats and a SHA-256 of every section.
 
 A file of version 2 has the sections of :mod:`contract.coded` in place of ``entries``, which
-reading restores and checks against the SHA-256 of the entries.
+reading restores and checks against the SHA-256 of the entries. A file of version 3 has ``rows``.
 """
 
 import hashlib
@@ -33,6 +34,7 @@ from .layout import (
     epilogue_layout,
     header_layout,
     param_layout,
+    row_layout,
     segment_layout,
 )
 
@@ -40,8 +42,15 @@ FORMAT = "ese-image"
 VERSION = 1
 CODED_VERSION = 2
 """Files whose entries are Huffman-coded."""
+STREAMED_VERSION = 3
+"""Files with rows of streamed weights."""
 METADATA_KEY = "ese"
 SECTIONS = ("header", "segments", "epilogues", "params", "entries", "lane_lengths")
+
+
+def section_names(config: EngineConfig) -> tuple[str, ...]:
+    """Sections of an image for this engine."""
+    return (*SECTIONS, "rows") if config.fetch_depth else SECTIONS
 
 
 class LayerInfo(BaseModel):
@@ -102,6 +111,8 @@ class Manifest(BaseModel):
     """Bridges of long gaps, ``relative4`` only."""
     published_fillers: int
     """Fillers that the published relative index needs for these weights, in any index mode."""
+    streamed_entries: int = 0
+    """Entries of the rows, nulls and fillers included; the others are resident."""
     dense_weights: int
     sections: dict[str, str]
     """SHA-256 of each section's bytes."""
@@ -132,10 +143,22 @@ class Image:
                 for row in self.sections[section]]
 
     @property
+    def rows(self) -> int:
+        """Rows of streamed weights of a frame; 0 if all weights are resident."""
+        return len(self.sections["rows"]) if self.config.fetch_depth else 0
+
+    @property
+    def memory(self) -> bytes:
+        """Contents of the external memory from the weight base on: the rows."""
+        return self.sections["rows"].astype("<u4").tobytes() if self.rows else b""
+
+    @property
     def stored_bits(self) -> int:
-        """Bits of entries, params, segments, epilogues and header at their exact widths."""
-        return sum(len(self.sections[name]) * layout.bits
-                   for name, layout in section_layouts(self.config).items())
+        """Bits of entries, rows, params, segments, epilogues and header: rows as they lie in
+        memory, the others at their exact widths."""
+        return 8 * len(self.memory) + sum(
+            len(self.sections[name]) * layout.bits
+            for name, layout in section_layouts(self.config).items() if name != "rows")
 
     @property
     def published_bits(self) -> int:
@@ -160,9 +183,10 @@ class Image:
 
 def section_layouts(config: EngineConfig) -> dict[str, Layout]:
     """Layout of each section's words (``lane_lengths`` has none: a plain number a lane)."""
-    return {"header": header_layout(config), "segments": segment_layout(config),
-            "epilogues": epilogue_layout(config), "params": param_layout(config),
-            "entries": entry_layout(config)}
+    layouts = {"header": header_layout(config), "segments": segment_layout(config),
+               "epilogues": epilogue_layout(config), "params": param_layout(config),
+               "entries": entry_layout(config)}
+    return {**layouts, "rows": row_layout(config)} if config.fetch_depth else layouts
 
 
 def split_words(words: list[int], layout: Layout) -> NDArray[np.uint32]:
@@ -179,7 +203,8 @@ def checksum(section: NDArray[np.uint32]) -> str:
 def write_image(path: Path, image: Image) -> None:
     """Write the image, byte for byte the same for the same content; all or nothing."""
     metadata = {METADATA_KEY: json.dumps(image.manifest.model_dump(), sort_keys=True)}
-    stored = {**{name: image.sections[name] for name in SECTIONS}, **image.coded}
+    stored = {**{name: image.sections[name] for name in section_names(image.config)},
+              **image.coded}
     if image.coded:
         del stored["entries"]
     data = save({name: np.ascontiguousarray(part) for name, part in stored.items()}, metadata)
@@ -214,7 +239,8 @@ def read_image(path: Path) -> Image:
             text = (file.metadata() or {}).get(METADATA_KEY)
             names = set(file.keys())
             coded = names == {*SECTIONS, *CODED_SECTIONS} - {"entries"}
-            if text is None or (names != set(SECTIONS) and not coded):
+            streamed = names == {*SECTIONS, "rows"}
+            if text is None or (names != set(SECTIONS) and not coded and not streamed):
                 raise EseError(f"image: {path} must be an image written by ese, but has sections "
                                f"{sorted(names)}")
             sections = {name: file.get_tensor(name) for name in sorted(names)}
@@ -223,12 +249,15 @@ def read_image(path: Path) -> Image:
                        f"{error}") from None
     try:
         values = json.loads(text)
-        version = CODED_VERSION if coded else VERSION
+        version = CODED_VERSION if coded else STREAMED_VERSION if streamed else VERSION
         if values.get("format") != FORMAT or values.get("version") != version:
             raise EseError(f"image: {path} must have format {FORMAT!r} version {version}, got "
                            f"{values.get('format')!r} version {values.get('version')!r}")
         manifest = Manifest(**values)
         config = EngineConfig(**manifest.config)
+        if streamed != (config.fetch_depth > 0):
+            raise EseError(f"image: {path} must have the section rows if and only if fetch_depth "
+                           f"is not 0, got fetch_depth {config.fetch_depth}")
     except (json.JSONDecodeError, AttributeError, ValidationError) as error:
         raise EseError(f"image: {path} must have a readable manifest, but "
                        f"{str(error).splitlines()[0]}") from None

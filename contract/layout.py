@@ -8,6 +8,7 @@ from the same lists (``hw.layouts``), so a field has one name and one place.
 | entry | a lane's decoder | one non-zero weight of the lane's rows, column by column |
 | segment | column broadcaster | a run of activation-buffer columns of one tile |
 | epilogue | epilogue sequencer | what becomes of a tile's finished rows |
+| row | weight fetch, lanes | streamed entries, at most one a lane |
 | param | element-wise unit | bias and peephole weight of one row |
 | header | frame input, broadcaster | where input frames go, results per frame |
 | load beat | load port | one word for one of the memories above |
@@ -116,13 +117,25 @@ def segment_layout(config: EngineConfig) -> Layout:
     ``wait``, column k may be read once the frame's result sequence number has reached
     ``need + k`` (negative: results of the frame before). recurrent: channels whose stream starts
     with this frame read zero. last: last segment of its tile. end: last of the program.
+    streamed (only with ``fetch_depth``): the columns' entries come from the lane's fetch FIFO
+    instead of its memory.
     """
     address = config.activation_address_bits
-    return Layout("segment", (Field("base_even", address), Field("base_odd", address),
-                              Field("length", address + 1),
-                              Field("need", SEQUENCE_BITS, signed=True),
-                              Field("wait", 1), Field("recurrent", 1),
-                              Field("last", 1), Field("end", 1)))
+    fields = (Field("base_even", address), Field("base_odd", address),
+              Field("length", address + 1), Field("need", SEQUENCE_BITS, signed=True),
+              Field("wait", 1), Field("recurrent", 1), Field("last", 1), Field("end", 1))
+    return Layout("segment", fields + (Field("streamed", 1),) * (config.fetch_depth > 0))
+
+
+def row_layout(config: EngineConfig) -> Layout:
+    """One row of streamed weights: ``entry_<lane>``, a slot for each lane's next streamed entry,
+    and ``mask``, a bit a lane: the slot holds one. Unmasked slots are 0.
+
+    In memory each row takes ``words32`` little-endian 32-bit words, one row after the other; a
+    frame's rows repeat every frame.
+    """
+    slots = tuple(Field(f"entry_{lane}", config.entry_bits) for lane in range(config.lanes))
+    return Layout("row", (*slots, Field("mask", config.lanes)))
 
 
 def epilogue_layout(config: EngineConfig) -> Layout:

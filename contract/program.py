@@ -12,6 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .config import EngineConfig
+from .layout import segment_layout
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -24,6 +27,13 @@ class Segment:
     wait: bool
     recurrent: bool
     last: bool
+    streamed: bool = False
+    """Always false without ``fetch_depth``, when the layout has no such field."""
+
+    def fields(self, config: EngineConfig, end: bool) -> dict[str, int]:
+        """Values of the layout's fields, to pack."""
+        values = {**vars(self), "end": end}
+        return {field.name: int(values[field.name]) for field in segment_layout(config).fields}
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,11 @@ class Program:
     def output_width(self) -> int:
         """Values per channel of one output frame."""
         return sum(epilogue.count for epilogue in self.epilogues if epilogue.output)
+
+    @property
+    def streamed(self) -> bool:
+        """Some of its columns take their entries from the fetch FIFO."""
+        return any(segment.streamed for segment in self.segments)
 
     def tiles(self) -> Iterator[tuple[tuple[Segment, ...], Epilogue]]:
         """Each tile's segments and epilogue, in program order."""

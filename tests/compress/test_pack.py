@@ -180,7 +180,8 @@ def test_program_words_round_trip():
         for number, (word, item) in enumerate(zip(words, items, strict=True)):
             values = layouts[section].unpack(word)
             assert values.pop("end") == (number == len(items) - 1)
-            assert values == {key: int(value) for key, value in vars(item).items()}
+            assert values == {key: int(getattr(item, key)) for key in values}
+            assert len(values) > 6
             checked += 1
     params = [layouts["params"].unpack(word) for word in image.words("params")]
     assert [p["bias"] for p in params] == compiled.biases.tolist()

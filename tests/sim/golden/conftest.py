@@ -185,7 +185,7 @@ def encode(config: EngineConfig, program: Program, tiles: list[TileWeights], bia
         "header": [layouts["header"].pack({
             "input_even": program.input_even, "input_odd": program.input_odd,
             "input_width": program.input_width, "results": program.results})],
-        "segments": [layouts["segments"].pack({**vars(segment), "end": number == count - 1})
+        "segments": [layouts["segments"].pack(segment.fields(config, end=number == count - 1))
                      for number, segment in enumerate(program.segments)],
         "epilogues": [layouts["epilogues"].pack(
             {**vars(epilogue), "end": number == len(program.epilogues) - 1})
