@@ -1,5 +1,6 @@
 """The golden model: one frame of all channels through the program, tile by tile."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -59,14 +60,21 @@ class RunResult:
     saturations: Saturations
 
 
+Observer = Callable[[int, str, Values, int], None]
+"""Told tile, tensor (i, f, g, o, c, tanh_c, m, y), its values (rows, running channels), and how
+many were limited: pre-activations for a gate, cell states on their way into tanh for tanh_c."""
+
+
 class GoldenModel:
     """Executes a decoded model frame by frame; bit-exact twin of the engine.
 
     decoded: integers (from an image), or real numbers, which run with quantisers off.
     channels: at least 1; the configuration's without it. The public state ``activation``
     (activation_depth, channels), ``cells`` (cell_depth, channels) and ``frame`` (frames run) is
-    the hardware's.
+    the hardware's. ``observe`` may be set to an Observer of every tensor.
     """
+
+    observe: Observer | None = None
 
     def __init__(self, decoded: DecodedModel, channels: int | None = None) -> None:
         self.decoded = decoded
@@ -179,6 +187,8 @@ class GoldenModel:
         else:
             result, saturated = self.arithmetic.linear(acc + tile.bias, epilogue.shift)
             counts = Saturations(result=saturated)
+            if self.observe is not None:
+                self.observe(tile.number, "y", result, saturated)
         dest = epilogue.dest_odd if parity else epilogue.dest_even
         values = self._spread(result, running)
         self.activation[dest:dest + epilogue.count] = values
@@ -196,11 +206,18 @@ class GoldenModel:
 
         (i, count_i), (f, count_f) = gate(0, before), gate(1, before)
         g, count_g = arithmetic.gate_input(totals[:, 2], shift)
-        state, count_cell = arithmetic.cell(arithmetic.sigmoid(f), before, arithmetic.sigmoid(i),
-                                            arithmetic.tanh(g))
+        i, f, g = arithmetic.sigmoid(i), arithmetic.sigmoid(f), arithmetic.tanh(g)
+        state, count_cell = arithmetic.cell(f, before, i, g)
         o, count_o = gate(3, state)
         level, count_level = arithmetic.tanh_input(state)
-        result, count_result = arithmetic.hidden(arithmetic.sigmoid(o), arithmetic.tanh(level))
+        o, level = arithmetic.sigmoid(o), arithmetic.tanh(level)
+        result, count_result = arithmetic.hidden(o, level)
+        if self.observe is not None:
+            for name, values, saturated in (
+                    ("i", i, count_i), ("f", f, count_f), ("g", g, count_g), ("o", o, count_o),
+                    ("c", state, count_cell), ("tanh_c", level, count_level),
+                    ("m", result, count_result)):
+                self.observe(tile.number, name, values, saturated)
         return state, result, Saturations(count_i + count_f + count_g + count_o, count_cell,
                                           count_level, count_result)
 
