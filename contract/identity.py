@@ -16,8 +16,8 @@ def identity_words(config: EngineConfig, shell: ShellConfig) -> dict[str, int]:
 
     Raises EseError if the clock is no whole number of Hz, as CONFIG_CLOCK counts them.
     """
-    fields = {"fetch_depth": 0, **config.model_dump(), **shell.model_dump()}
-    fields |= {"streaming": int(fields["fetch_depth"] > 0), "clock_hz": clock_hz(config),
+    fields = {**config.model_dump(), **shell.model_dump()}
+    fields |= {"streaming": int(config.fetch_depth > 0), "clock_hz": clock_hz(config),
                "relative_index": int(config.index_mode == "relative4")}
     words = {each.name: each.pack({
         field.name: fields[field.name] if field.reset is None else field.reset

@@ -74,14 +74,14 @@ class Registers(wiring.Component):
         self.config, self.shell = config, shell
         self.emit_key = (config, shell)
         self.registers = tuple(each for each in REGISTERS
-                               if _streaming(config) or not each.streaming)
+                               if config.fetch_depth or not each.streaming)
         members = {
             "bus": In(axi_lite_signature(ADDRESS_BITS, DATA_BITS)), "irq": Out(1),
             "run": Out(1), "soft_reset": Out(1), "reset_hold": In(1),
             "status": In(status_layout()), "error_set": In(error_layout()),
             "events": In(event_layout()), "counters": In(counter_layout()),
         }
-        if _streaming(config):
+        if config.fetch_depth:
             members |= {"weight_base": Out(shell.memory_address_bits),
                         "weight_rows": Out(DATA_BITS)}
         super().__init__(members)
@@ -161,7 +161,7 @@ class Registers(wiring.Component):
         words = {"SCRATCH": scratch, "ERROR": error, "IRQ_ENABLE": enable, "IRQ_STATUS": pending,
                  "CONTROL": _word("CONTROL", {"run": self.run, "soft_reset": self.soft_reset}),
                  "COUNTER_SNAPSHOT": C(0, 1)}
-        if _streaming(self.config):
+        if self.config.fetch_depth:
             keep("WEIGHT_BASE_LO", self.weight_base[:DATA_BITS])
             if len(self.weight_base) > DATA_BITS:
                 keep("WEIGHT_BASE_HI", self.weight_base[DATA_BITS:])
@@ -231,7 +231,3 @@ def _word(name: str, values: Mapping[str, Value]) -> Value:
     for field in register(name).fields:
         word = word | Value.cast(values[field.name]) << field.lsb
     return word[:DATA_BITS]
-
-
-def _streaming(config: EngineConfig) -> bool:
-    return getattr(config, "fetch_depth", 0) > 0
