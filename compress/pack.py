@@ -1,7 +1,8 @@
 """From compiled tiles to lane streams and an image.
 
 Every lane reads its own stream strictly in order: tiles in program order, columns in the tile's
-order, rows ascending. See :func:`contract.layout.entry_layout` for the entry.
+order, rows ascending. See :func:`contract.layout.entry_layout` for the entry. Entries of streamed
+columns go into rows instead (:mod:`compress.rows`).
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,16 @@ from numpy.typing import NDArray
 
 from ..contract.config import GATES, RELATIVE_BITS, EngineConfig
 from ..contract.errors import EseError
-from ..contract.image import Image, LayerInfo, Manifest, MatrixInfo, checksum, split_words
+from ..contract.image import (
+    STREAMED_VERSION,
+    VERSION,
+    Image,
+    LayerInfo,
+    Manifest,
+    MatrixInfo,
+    checksum,
+    split_words,
+)
 from ..contract.layout import (
     entry_layout,
     epilogue_layout,
@@ -22,6 +32,7 @@ from ..contract.layout import (
 )
 from ..contract.program import Program, TileWeights
 from .compile import Compiled
+from .rows import pack_rows
 
 REACH = 1 << RELATIVE_BITS
 """Rows that one relative index moves on at most."""
@@ -31,13 +42,16 @@ REACH = 1 << RELATIVE_BITS
 class Streams:
     """Packed entries, lane after lane, and what they are.
 
-    entries: (total,) words of :func:`contract.layout.entry_layout`; lane_lengths: (lanes,).
-    weights + nulls + fillers = total. published_fillers: fillers that the paper's relative index
-    would need, whatever the index mode.
+    entries: (total,) resident words of :func:`contract.layout.entry_layout`; lane_lengths:
+    (lanes,). rows: (n, words32) of :func:`contract.layout.row_layout`, with ``streamed`` entries.
+    weights + nulls + fillers = total + streamed. published_fillers: fillers that the paper's
+    relative index would need, whatever the index mode.
     """
 
     entries: NDArray[np.uint32]
     lane_lengths: NDArray[np.uint32]
+    rows: NDArray[np.uint32]
+    streamed: int
     weights: int
     nulls: int
     fillers: int
@@ -53,14 +67,59 @@ class Provenance:
     command: str = ""
 
 
+@dataclass(frozen=True)
+class _Entries:
+    """All entries in order of lane and column; group = lane · columns + column."""
+
+    group: NDArray[np.int64]
+    index: NDArray[np.int64]
+    weights: NDArray[np.int64]
+    last: NDArray[np.bool_]
+    nulls: int
+    fillers: int
+    published_fillers: int
+
+
 def pack_streams(program: Program, tiles: Sequence[TileWeights],
                  config: EngineConfig) -> Streams:
     """Pack the weights of all tiles; one null entry for each empty (lane, column).
 
     Raises EseError if a weight exceeds ``weight_bits`` or a lane's stream ``stream_depth``.
     """
+    entries = _entries(program, tiles, config)
+    lane, column = np.divmod(entries.group, _columns(program))
+    streamed = np.repeat([segment.streamed for segment in program.segments],
+                         [segment.length for segment in program.segments])[column]
+    lengths = np.bincount(lane[~streamed], minlength=config.lanes)
+    worst = int(np.argmax(lengths))
+    if lengths[worst] > config.stream_depth:
+        raise EseError(f"stream_depth: the weight memory of a lane must hold {lengths[worst]} "
+                       f"entries for this network (lane {worst}), but has {config.stream_depth}, "
+                       f"{lengths[worst] - config.stream_depth} too few")
+    words = _entry_words(entries.weights, entries.index, entries.last, config)
+    rows = (pack_rows(words[streamed].astype(np.int64), lane[streamed], column[streamed], config)
+            if config.fetch_depth else np.zeros((0, 0), np.uint32))
+    return Streams(words[~streamed], lengths.astype(np.uint32), rows,
+                   int(np.count_nonzero(streamed)), int(np.count_nonzero(entries.weights)),
+                   entries.nulls, entries.fillers, entries.published_fillers)
+
+
+def entry_counts(program: Program, tiles: Sequence[TileWeights],
+                 config: EngineConfig) -> NDArray[np.int64]:
+    """Entries of each lane and column of the program, nulls and fillers included;
+    (lanes, columns)."""
+    columns = _columns(program)
+    return np.bincount(_entries(program, tiles, config).group,
+                       minlength=config.lanes * columns).reshape(config.lanes, columns)
+
+
+def _columns(program: Program) -> int:
+    return sum(segment.length for segment in program.segments)
+
+
+def _entries(program: Program, tiles: Sequence[TileWeights], config: EngineConfig) -> _Entries:
     lanes, columns, banks, weights = _by_lane(program, tiles, config)
-    total_columns = sum(segment.length for segment in program.segments)
+    total_columns = _columns(program)
     group = lanes * total_columns + columns
     empty = np.ones(config.lanes * total_columns, dtype=bool)
     empty[group] = False
@@ -78,15 +137,7 @@ def pack_streams(program: Program, tiles: Sequence[TileWeights],
     else:
         group, index, weights, last = _relative(group, gaps, weights, last)
         fillers = published_fillers
-    lengths = np.bincount(group // total_columns, minlength=config.lanes)
-    worst = int(np.argmax(lengths))
-    if lengths[worst] > config.stream_depth:
-        raise EseError(f"stream_depth: the weight memory of a lane must hold {lengths[worst]} "
-                       f"entries for this network (lane {worst}), but has {config.stream_depth}, "
-                       f"{lengths[worst] - config.stream_depth} too few")
-    return Streams(_entry_words(weights, index, last, config), lengths.astype(np.uint32),
-                   int(np.count_nonzero(weights)), len(null_groups), fillers,
-                   published_fillers)
+    return _Entries(group, index, weights, last, len(null_groups), fillers, published_fillers)
 
 
 def _by_lane(program: Program, tiles: Sequence[TileWeights], config: EngineConfig
@@ -161,12 +212,15 @@ def pack_image(compiled: Compiled, config: EngineConfig, layers: Sequence[LayerI
         "entries": streams.entries,
         "lane_lengths": streams.lane_lengths,
     }
+    if config.fetch_depth:
+        sections["rows"] = streams.rows
     manifest = Manifest(
+        version=STREAMED_VERSION if config.fetch_depth else VERSION,
         config=config.model_dump(), source=provenance.source, source_sha256=provenance.sha256,
         command=provenance.command, layers=tuple(layers), matrices=tuple(matrices),
         input_exponents=tuple(input_exponents) or (0,) * program.input_width,
         entries=streams.weights, null_entries=streams.nulls, filler_entries=streams.fillers,
-        published_fillers=streams.published_fillers,
+        published_fillers=streams.published_fillers, streamed_entries=streams.streamed,
         dense_weights=sum(matrix.rows * matrix.columns for matrix in matrices),
         sections={name: checksum(section) for name, section in sections.items()})
     return Image(manifest, config, sections)

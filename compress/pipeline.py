@@ -27,8 +27,10 @@ from .pack import Provenance, pack_image
 from .prune import Balance, prune_network
 from .quantise import Quantised, quantise_network
 from .reference import run_float
+from .resident import assign_resident
 from .share import share_network
 from .storage import PAPER_RATIO, Stage, huffman_coded, stages
+from .widths import check_widths, narrow_network, width_of
 
 FLOAT_BITS = 32
 
@@ -37,9 +39,11 @@ FLOAT_BITS = 32
 class CompressOptions:
     """Choices beside configuration and density; see the modules that read them.
 
-    densities: of single matrices by name, instead of the common one. command: what the manifest
+    densities, weight_bits: of single matrices by name, instead of the common density and of the
+    engine's width (at most that; see :mod:`compress.widths`). command: what the manifest
     records as the command that made the image. share_bits: of a codebook per matrix; None: no
-    weight sharing. huffman: store the entries Huffman-coded.
+    weight sharing. huffman: store the entries Huffman-coded. resident: which weights stay in the
+    lanes' memories, see :func:`resident.assign_resident`.
     """
 
     balance: Balance = "matrix"
@@ -50,6 +54,8 @@ class CompressOptions:
     densities: Mapping[str, float] = field(default_factory=dict)
     share_bits: int | None = None
     huffman: bool = False
+    weight_bits: Mapping[str, int] = field(default_factory=dict)
+    resident: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,9 @@ class MatrixReport:
     kept: int
     entries: int
     weight_frac: int
+    """Of the entries."""
+    weight_bits: int
+    """Of the grid that the weights were rounded to: the engine's, or fewer."""
     sqnr_db: float | None
 
     @property
@@ -148,18 +157,24 @@ def compress_network(network: Network, config: EngineConfig, density: float = 1.
     fit the configuration, or formats that can't be made safe from overflow.
     """
     options = options or CompressOptions()
+    check_widths(options.weight_bits, len(network.layers), config.weight_bits)
     pruned = prune_network(network, config, density, options.balance, options.keep_one,
                            options.densities)
-    shared = _shared(pruned, frames, options)
+    shared = _narrowed(_shared(pruned, frames, options), frames, options)
+    if options.huffman and config.fetch_depth:
+        raise EseError(f"huffman: must not be given for an engine that streams weights, which "
+                       f"reads its rows from memory uncoded, got fetch_depth {config.fetch_depth}")
     ranges = calibrate(shared, config, frames, options.input_scaling, options.input_limit)
     scaled = scale_inputs(shared, ranges.exponents)
     quantised = quantise_network(scaled, config, ranges.input_frac, list(ranges.output_fracs))
-    compiled = compile_network(quantised.network, config, quantised.shifts)
-    matrices = _matrices(scale_inputs(pruned, ranges.exponents), quantised, config)
+    compiled = assign_resident(compile_network(quantised.network, config, quantised.shifts),
+                               config, options.resident)
+    matrices = _matrices(scale_inputs(pruned, ranges.exponents), quantised, config,
+                         options.weight_bits)
     image = pack_image(
         compiled, config, _layers(quantised, compiled, config),
-        [MatrixInfo(name=m.name, rows=m.rows, columns=m.columns, entries=m.entries)
-         for m in matrices],
+        [MatrixInfo(name=m.name, rows=m.rows, columns=m.columns, entries=m.entries,
+                    weight_bits=m.weight_bits) for m in matrices],
         Provenance(network.source, network.sha256, options.command),
         ranges.exponents)
     if options.huffman:
@@ -186,6 +201,16 @@ def _shared(pruned: Network, frames: Sequence[NDArray[np.floating]],
     return scale_inputs(share_network(scaled, bits), -exponents)
 
 
+def _narrowed(network: Network, frames: Sequence[NDArray[np.floating]],
+              options: CompressOptions) -> Network:
+    """Matrices with a width of their own rounded to it, in the space of the scaled inputs."""
+    if not options.weight_bits:
+        return network
+    exponents = column_exponents(network, frames, options.input_scaling, options.input_limit)
+    return scale_inputs(narrow_network(scale_inputs(network, exponents), options.weight_bits),
+                        -exponents)
+
+
 def _layers(quantised: Quantised, compiled: Compiled, config: EngineConfig) -> list[LayerInfo]:
     return [
         LayerInfo(inputs=layer.inputs, cells=layer.cells, projection=layer.projection,
@@ -199,8 +224,8 @@ def _layers(quantised: Quantised, compiled: Compiled, config: EngineConfig) -> l
                                              compiled.cell_bases, strict=True)]
 
 
-def _matrices(pruned: Network, quantised: Quantised,
-              config: EngineConfig) -> tuple[MatrixReport, ...]:
+def _matrices(pruned: Network, quantised: Quantised, config: EngineConfig,
+              widths: Mapping[str, int]) -> tuple[MatrixReport, ...]:
     reports = []
     for number, (before, after, formats) in enumerate(zip(
             pruned.layers, quantised.rounded.layers, quantised.formats, strict=True)):
@@ -213,6 +238,7 @@ def _matrices(pruned: Network, quantised: Quantised,
                 name=f"l{number}.{name}", rows=matrix.shape[0], columns=matrix.shape[1],
                 kept=int(np.count_nonzero(matrix)), entries=int(np.count_nonzero(rounded)),
                 weight_frac=fracs[name[-1]],
+                weight_bits=width_of(f"l{number}.{name}", widths, config.weight_bits),
                 sqnr_db=10 * float(np.log10(signal / noise)) if signal and noise else None))
     return tuple(reports)
 

@@ -79,11 +79,13 @@ def huffman_coded(image: Image, shared: bool) -> Image:
 
 def stages(image: Image, kept: int) -> tuple[Stage, ...]:
     """Sizes of the weights alone by stage; ``kept``: weights left by pruning. The last ones only
-    if the image is coded. "indexed" is what lanes read: every entry with index and ``last``."""
+    if the image is coded. "quantised": each matrix at its own width. "indexed" is what lanes
+    read: every entry with index and ``last``."""
     config, manifest = image.config, image.manifest
-    total = len(image.sections["entries"])
+    total = manifest.entries + manifest.null_entries + manifest.filler_entries
     sizes = {"dense": FLOAT_BITS * manifest.dense_weights, "pruned": FLOAT_BITS * kept,
-             "quantised": config.weight_bits * manifest.entries,
+             "quantised": sum((matrix.weight_bits or config.weight_bits) * matrix.entries
+                              for matrix in manifest.matrices),
              "indexed": config.entry_bits * total}
     if image.coded:
         books = image.coded["codebooks"]

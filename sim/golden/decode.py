@@ -23,6 +23,7 @@ from ...contract.layout import (
 )
 from ...contract.program import Epilogue, Program, Segment, TileWeights
 from .check import check_program
+from .rows import Rows, check_rows, decode_rows
 
 FILLER_INDEX = 15
 Ints = NDArray[np.int64]
@@ -35,7 +36,7 @@ class DecodedModel:
     tiles: one per tile of the program. bias, peephole: (params,), indexed by an epilogue's
     param_base; integers, or real numbers like the weights. counts: entries of each tile's columns
     in each lane's stream, nulls and fillers included, (lanes, columns) per tile; empty for a
-    model that was never packed.
+    model that was never packed; of streamed columns like of resident ones.
     """
 
     config: EngineConfig
@@ -46,6 +47,9 @@ class DecodedModel:
     counts: tuple[Ints, ...] = ()
     null_entries: int = 0
     filler_entries: int = 0
+    rows: NDArray[np.bool_] | None = None
+    """Lanes that each row of streamed weights has an entry for, (rows, lanes); None if there are
+    no rows."""
 
     @property
     def entries(self) -> int:
@@ -60,9 +64,10 @@ def decode_image(image: Image) -> DecodedModel:
     params = _unpack(image, "params", param_layout(config))
     check_program(program, config, len(params["bias"]))
     lengths = image.sections["lane_lengths"].astype(np.int64)
-    tiles, counts, nulls, fillers = _Streams(image, program, lengths).decode()
+    rows = decode_rows(image.sections["rows"], config) if config.fetch_depth else None
+    tiles, counts, nulls, fillers = _Streams(image, program, lengths, rows).decode()
     return DecodedModel(config, program, tiles, params["bias"], params["peephole"], counts, nulls,
-                        fillers)
+                        fillers, rows.mask if rows is not None and len(rows.mask) else None)
 
 
 # Words ----------------------------------------------------------------------------------------
@@ -80,6 +85,11 @@ def _unpack(image: Image, section: str, layout: Layout) -> dict[str, Ints]:
     if spare and (words[:, -1] >> np.uint32(32 - spare)).any():
         bad = int(np.flatnonzero(words[:, -1] >> np.uint32(32 - spare))[0])
         raise EseError(f"image.{section}: word {bad} must be zero above its {layout.bits} bits")
+    return unpack_words(words, layout)
+
+
+def unpack_words(words: NDArray[np.uint32], layout: Layout) -> dict[str, Ints]:
+    """Every field of words (n, words32); shape (n,) each."""
     return {field.name: _field(words, layout.offset(field.name), field.bits, field.signed)
             for field in layout.fields}
 
@@ -114,7 +124,9 @@ def _program(image: Image) -> Program:
             base_even=int(segments["base_even"][k]), base_odd=int(segments["base_odd"][k]),
             length=int(segments["length"][k]), need=int(segments["need"][k]),
             wait=bool(segments["wait"][k]), recurrent=bool(segments["recurrent"][k]),
-            last=bool(segments["last"][k])) for k in range(len(segments["end"]))),
+            last=bool(segments["last"][k]),
+            streamed=bool(config.fetch_depth and segments["streamed"][k]))
+            for k in range(len(segments["end"]))),
         epilogues=tuple(Epilogue(
             lstm=bool(epilogues["lstm"][k]), count=int(epilogues["count"][k]),
             shift=int(epilogues["shift"][k]), dest_even=int(epilogues["dest_even"][k]),
@@ -133,9 +145,11 @@ def _program(image: Image) -> Program:
 
 
 class _Streams:
-    """All lanes' entries at once; columns are numbered through the frame's tiles."""
+    """All lanes' entries at once; columns are numbered through the frame's tiles. Resident and
+    streamed entries stand in one order, by lane and column."""
 
-    def __init__(self, image: Image, program: Program, lengths: Ints) -> None:
+    def __init__(self, image: Image, program: Program, lengths: Ints,
+                 rows: Rows | None) -> None:
         config = image.config
         self._config = config
         self._program = program
@@ -157,24 +171,43 @@ class _Streams:
         self._columns = sum(self._tile_columns)
         self._tile_of = np.repeat(np.arange(len(self._tile_columns)), self._tile_columns)
         self._first = np.cumsum([0, *self._tile_columns])
-        self._check_columns(lengths)
-        before = np.cumsum(self._last) - self._last
-        self._lane, self._column = np.divmod(before, self._columns)
-        self._key = before
+        streamed = np.repeat([segment.streamed for segment in program.segments],
+                             [segment.length for segment in program.segments])
+        self._key = self._keys("entries", self._last, lengths, np.flatnonzero(~streamed))
+        if rows is not None:
+            self._merge(rows, np.flatnonzero(streamed))
+        self._lane, self._column = np.divmod(self._key, self._columns)
 
-    def _check_columns(self, lengths: Ints) -> None:
-        """Every lane's stream must be consumed exactly by one frame's columns."""
+    def _keys(self, section: str, last: Ints, lengths: Ints, columns: Ints) -> Ints:
+        """lane · columns + column of every entry of one source, whose ``columns`` of the frame
+        each lane's stream must hold exactly."""
         ends = np.cumsum(lengths)
-        closed = np.concatenate([[0], np.cumsum(self._last)])
+        closed = np.concatenate([[0], np.cumsum(last)])
         for lane in range(self._config.lanes):
             first, end = int(ends[lane] - lengths[lane]), int(ends[lane])
-            columns = int(closed[end] - closed[first])
-            if columns != self._columns:
-                raise EseError(f"image.entries: lane {lane} must hold {self._columns} columns, "
-                               f"got {columns}")
-            if not self._last[end - 1]:
-                raise EseError(f"image.entries: lane {lane} must end with its last column, but "
+            got = int(closed[end] - closed[first])
+            if got != len(columns):
+                raise EseError(f"image.{section}: lane {lane} must hold {len(columns)} columns, "
+                               f"got {got}")
+            if end > first and not last[end - 1]:
+                raise EseError(f"image.{section}: lane {lane} must end with its last column, but "
                                f"entries follow it")
+        if not len(columns):
+            return np.zeros(0, np.int64)
+        lane, number = np.divmod(closed[:-1], len(columns))
+        return np.asarray(lane * self._columns + columns[number])
+
+    def _merge(self, rows: Rows, columns: Ints) -> None:
+        """Add the streamed entries; entries of a column come all from one source."""
+        fields = unpack_words(rows.words.reshape(-1, 1), entry_layout(self._config))
+        keys = self._keys("rows", fields["last"], rows.lengths, columns)
+        check_rows(rows, keys % self._columns, self._config)
+        merged = np.concatenate([self._key, keys])
+        order = np.argsort(merged, kind="stable")
+        self._key = merged[order]
+        self._weight, self._index, self._last = (
+            np.concatenate([resident, fields[name]])[order] for name, resident in (
+                ("weight", self._weight), ("index", self._index), ("last", self._last)))
 
     def decode(self) -> tuple[tuple[TileWeights, ...], tuple[Ints, ...], int, int]:
         """Weights and entry counts of each tile; number of nulls and of fillers."""
