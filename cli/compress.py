@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 @click.option("--matrix-density", "matrix_densities", multiple=True, metavar="NAME=VALUE",
               help="Density of one matrix (Wix, Wfx, Wcx, Wox, Wir, Wfr, Wcr, Wor, Wym) of every "
                    "layer; may be repeated.")
+@click.option("--weight-bits-of", "matrix_bits", multiple=True, metavar="NAME=BITS",
+              help="Round one matrix (Wix … Wym) to fewer bits than the engine's weights, of every "
+                   "layer or of one (l0.Wix); may be repeated. See ese sensitivity --bits.")
 @config_options
 @click.option("--balance", type=click.Choice(["matrix", "tile", "none"]), default="matrix",
               help="Equal shares per lane and matrix (as published), per lane and tile, or plain "
@@ -59,9 +62,9 @@ if TYPE_CHECKING:
               help="Write all figures as JSON as well.")
 @click.pass_context
 def compress(ctx: click.Context, /, checkpoint: Path, density: float,
-             matrix_densities: tuple[str, ...], config: str, sets: tuple[str, ...],
-             balance: Any, keep_one: bool, frames: tuple[Path, ...], input_scaling: Any,
-             input_limit: float | None, gate_order: str,
+             matrix_densities: tuple[str, ...], matrix_bits: tuple[str, ...], config: str,
+             sets: tuple[str, ...], balance: Any, keep_one: bool, frames: tuple[Path, ...],
+             input_scaling: Any, input_limit: float | None, gate_order: str,
              prefix: str | None, key_map: tuple[str, ...], output: Path, report: Path | None,
              share_bits: int | None, huffman: bool, **knobs: Any) -> None:
     """Prune, calibrate, quantise and pack CHECKPOINT (.pt, .ckpt, .bin, .safetensors, .onnx).
@@ -88,7 +91,8 @@ def compress(ctx: click.Context, /, checkpoint: Path, density: float,
         status.update("Pruning, calibrating, quantising, packing")
         options = CompressOptions(balance, keep_one, input_scaling, input_limit,
                                   _command_line(ctx), _densities(matrix_densities),
-                                  share_bits, huffman)
+                                  share_bits, huffman,
+                                  weight_bits=_widths(matrix_bits))
         results = [compress_network(stack.network, engine, density, seen, options)
                    for stack, seen in zip(stacks, calibration_frames(stacks, streams),
                                           strict=True)]
@@ -146,6 +150,19 @@ def _densities(items: tuple[str, ...]) -> dict[str, float]:
             raise EseError(f"--matrix-density: must be NAME=VALUE with a number, got {item!r}"
                            ) from None
     return densities
+
+
+def _widths(items: tuple[str, ...]) -> dict[str, int]:
+    """Matrix name to bits. Raises EseError for what is not NAME=BITS."""
+    widths = {}
+    for item in items:
+        name, _, value = item.partition("=")
+        try:
+            widths[name] = int(value)
+        except ValueError:
+            raise EseError(f"--weight-bits-of: must be NAME=BITS with a whole number, got {item!r}"
+                           ) from None
+    return widths
 
 
 def _command_line(ctx: click.Context) -> str:

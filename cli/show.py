@@ -80,11 +80,12 @@ def image_tables(image: Image) -> None:
     """Everything that `ese info` says of an image."""
     manifest, config = image.manifest, image.config
     matrices = Table(title="Matrices", title_justify="left")
-    for name in ("matrix", "rows", "columns", "entries", "density %"):
+    for name in ("matrix", "rows", "columns", "entries", "density %", "bits"):
         matrices.add_column(name, justify="left" if name == "matrix" else "right")
     for m in manifest.matrices:
         matrices.add_row(m.name, str(m.rows), str(m.columns), f"{m.entries:,}",
-                         f"{100 * m.entries / (m.rows * m.columns):.2f}")
+                         f"{100 * m.entries / (m.rows * m.columns):.2f}",
+                         str(m.weight_bits or config.weight_bits))
     show(_pairs("Image", {
         "source": manifest.source, "source SHA-256": manifest.source_sha256,
         "command": manifest.command, "engine": f"{config.lanes} lanes × {config.channels} "
@@ -112,12 +113,13 @@ def config_tables(name: str, config: EngineConfig) -> None:
 def compress_tables(output: Path, image: Image, report: "CompressReport") -> None:
     """What `ese compress` did."""
     matrices = Table(title="Matrices", title_justify="left")
-    for name in ("matrix", "rows", "columns", "entries", "density %", "fraction bits", "SQNR dB"):
+    for name in ("matrix", "rows", "columns", "entries", "density %", "bits", "fraction bits",
+                 "SQNR dB"):
         matrices.add_column(name, justify="left" if name == "matrix" else "right")
     for m in report.matrices:
         matrices.add_row(m.name, str(m.rows), str(m.columns), f"{m.entries:,}",
-                         f"{100 * m.density:.2f}", str(m.weight_frac),
-                         "exact" if m.sqnr_db is None else f"{m.sqnr_db:.1f}")
+                         f"{100 * m.density:.2f}", str(m.weight_bits),
+                         str(m.weight_frac), "exact" if m.sqnr_db is None else f"{m.sqnr_db:.1f}")
     limits = Table(title="Formats", title_justify="left")
     for name in ("layer", "gate accumulator fraction", "limited by", "projection", "limited by",
                  "max |y|", "max |c|", "y saturated"):

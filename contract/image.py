@@ -85,6 +85,8 @@ class MatrixInfo(BaseModel):
     columns: int
     entries: int
     """Non-zero weights after quantisation."""
+    weight_bits: int = 0
+    """Bits of the grid of its weights: at most the engine's; 0 in files that don't say."""
 
 
 class Manifest(BaseModel):
