@@ -296,14 +296,13 @@ def memory_packet(data: Bytes, shell: ShellConfig, address: int = 0) -> Bytes:
 def load_packets(image: Image, shell: ShellConfig, *, memory_base: int = 0) -> list[Bytes]:
     """Every packet that loads ``image``, in order; each (bytes,), whole beats.
 
-    The header comes last: without it the shell refuses frames, so that half an image never runs.
+    memory_base: byte address of the streamed weights. The header comes last: without it the shell
+    refuses frames, so that half an image never runs.
     """
     sections = load_sections(image.config)
     packets = []
-    rows = image.sections.get("rows")
-    if rows is not None and len(rows):
-        data = np.ascontiguousarray(rows, dtype="<u4").view(np.uint8).ravel()
-        packets.append(memory_packet(data, shell, memory_base))
+    if image.rows:
+        packets.append(memory_packet(np.frombuffer(image.memory, np.uint8), shell, memory_base))
 
     def add(section: Section, words: NDArray[np.uint32], lane: int = 0) -> None:
         packets.append(load_packet(section, words, shell, bits=sections[section].bits, lane=lane))
@@ -312,8 +311,9 @@ def load_packets(image: Image, shell: ShellConfig, *, memory_base: int = 0) -> l
                           ("params", Section.PARAM)):
         add(section, image.sections[name])
     for lane, length in enumerate(image.sections["lane_lengths"].tolist()):
-        add(Section.LANE_LAST, np.array([[length - 1]], np.uint32), lane)
-        add(Section.ENTRY, image.lane_stream(lane)[:, None], lane)
+        if length:  # a lane may have nothing but streamed weights
+            add(Section.LANE_LAST, np.array([[length - 1]], np.uint32), lane)
+            add(Section.ENTRY, image.lane_stream(lane)[:, None], lane)
     add(Section.HEADER, image.sections["header"])
     return packets
 

@@ -17,6 +17,7 @@ from ese_lstm.compress.synthetic import LayerShape, random_frames, random_networ
 from ese_lstm.contract.config import EngineConfig
 from ese_lstm.contract.frames import quantise_frames
 from ese_lstm.contract.image import Image
+from ese_lstm.contract.shell import ShellConfig
 from ese_lstm.contract.tables import FUNCTIONS, activation_table
 from ese_lstm.hw.engine import Engine
 from ese_lstm.sim.golden.decode import decode_image
@@ -168,6 +169,19 @@ class Streams:
 def streams() -> type[Streams]:
     """``streams.send`` and ``streams.take``."""
     return Streams
+
+
+@pytest.fixture
+def beats() -> Callable[[Any, ShellConfig], list[dict[str, int]]]:
+    """``beats(packet, shell)``: beats of a packet of bytes on one of the shell's AXI4-Streams."""
+
+    def cut(packet: Any, shell: ShellConfig) -> list[dict[str, int]]:
+        rows = packet.reshape(-1, shell.stream_bytes)
+        return [{"data": int.from_bytes(row.tobytes(), "little"),
+                 "keep": (1 << shell.stream_bytes) - 1, "last": int(number == len(rows) - 1)}
+                for number, row in enumerate(rows)]
+
+    return cut
 
 
 Write = tuple[int, list[int]]
