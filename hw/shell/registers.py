@@ -54,8 +54,8 @@ class Registers(wiring.Component):
     -------
     bus: AXI4-Lite slave port (see :class:`AxiLiteSlave`).
     irq: a bit of IRQ_STATUS is set and enabled; a register, 1 cycle behind them.
-    run: CONTROL.run. soft_reset: reset everything but this unit; high for RESET_CYCLES, and for as
-    long as reset_hold is high; meanwhile events are ignored.
+    run: CONTROL.run. soft_reset: reset everything but this unit; high for RESET_CYCLES, or longer,
+    to one cycle after reset_hold is low; meanwhile events are ignored.
     status: :func:`status_layout`. error_set: :func:`error_layout`, one cycle an event. events:
     :func:`event_layout`, one cycle an event. counters: the engine's, ``hw.counters``.
     weight_base (bytes), weight_rows: only if the engine streams weights.

@@ -1,6 +1,7 @@
 """AXI4-Lite slave: order, strobes, errors, latency, back-pressure and reset, cycle by cycle."""
 
 import random
+from itertools import pairwise
 
 import pytest
 from amaranth.hdl import ResetInserter, Signal
@@ -101,7 +102,7 @@ def test_latency_and_throughput(simulate, seed, axi_lite_port):
         for access in accesses:
             done = access.accepted + dut.latency + 1  # the memory is done a cycle after the strobe
             assert access.answered == access.taken == done + dut.latency
-        for before, after in zip(accesses[:-1], accesses[1:], strict=True):
+        for before, after in pairwise(accesses):
             assert after.accepted == before.taken + 1
         assert len(accesses) == COUNT
 
