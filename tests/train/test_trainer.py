@@ -6,9 +6,10 @@ import torch
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
 from ese_lstm.train.dataset import Dataset
+from ese_lstm.train.evaluate import float_answers, keep_mask, score_answers
 from ese_lstm.train.model import PhoneNet, Shape, load_model, network_of
 from ese_lstm.train.pruning import PruneOptions, density_of
-from ese_lstm.train.streams import Corpus
+from ese_lstm.train.streams import IGNORED, Corpus, gather
 from ese_lstm.train.trainer import CHECKPOINT, LOG, MODEL, Trainer, TrainOptions
 
 OPTIONS = TrainOptions(epochs=4, streams=3, steps=7, rate=0.02)
@@ -22,10 +23,12 @@ def trainer(dataset: Dataset, folder: Path, options: TrainOptions = OPTIONS,
     return Trainer(model, Corpus.load(dataset, dataset.split("train")), folder, options, prune)
 
 
-@pytest.mark.parametrize("prune, bits", [(None, 0), (PRUNE, 0), (PRUNE, 6)])
+@pytest.mark.parametrize("prune, more", [
+    (None, {}), (PRUNE, {}), (PRUNE, {"weight_bits": 6}),
+    (PRUNE, {"dropout": 0.2, "input_dropout": 0.1, "brief": True})])
 def test_resuming_is_the_uninterrupted_training(dataset: Dataset, tmp_path: Path,
-                                                prune: PruneOptions | None, bits: int) -> None:
-    options = TrainOptions(epochs=4, streams=3, steps=7, rate=0.02, weight_bits=bits)
+                                                prune: PruneOptions | None, more: dict) -> None:
+    options = TrainOptions(epochs=4, streams=3, steps=7, rate=0.02, **more)
     trainer(dataset, tmp_path / "whole", options, prune).run()
     pieces = 0
     while True:
@@ -52,6 +55,34 @@ def test_it_learns_and_its_file_says_the_same(dataset: Dataset, tmp_path: Path) 
     assert load_model(tmp_path / MODEL).state_dict().keys() == run.model.state_dict().keys()
     logged = [json.loads(line) for line in (tmp_path / LOG).read_text().splitlines()]
     assert logged[-1]["held_out_per"] == scores.per
+
+
+def test_every_counted_frame_weighs_the_same(dataset: Dataset, tmp_path: Path) -> None:
+    run = trainer(dataset, tmp_path, TrainOptions(epochs=1, streams=3, steps=7))
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.nn.utils, "clip_grad_norm_", lambda parameters, limit: found.append(
+            run.model.output.weight.grad.clone()))
+        run.run(until=1)
+    piece = run._plan(0).piece(slice(0, 7))
+    frames, labels = gather(run.corpus, piece)
+    fresh = trainer(dataset, tmp_path / "other")
+    logits, _ = fresh.model(torch.from_numpy(frames), fresh.state, keep_mask(piece))
+    sums = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1), torch.from_numpy(labels).flatten(), ignore_index=IGNORED,
+        reduction="sum") / labels.size
+    sums.backward()
+    assert torch.allclose(found[0], fresh.model.output.weight.grad, rtol=0, atol=1e-6)
+
+
+def test_dropout_ends_with_training(dataset: Dataset, tmp_path: Path) -> None:
+    run = trainer(dataset, tmp_path, TrainOptions(epochs=1, streams=3, steps=7, dropout=0.5,
+                                                  input_dropout=0.5, brief=True))
+    run.run()
+    held_out = Corpus.load(dataset, dataset.split("held-out"))
+    assert run.evaluate(held_out).fer == run.evaluate(held_out).fer
+    assert run.evaluate(held_out).frame_errors == score_answers(
+        run.model, held_out, float_answers(load_model(tmp_path / MODEL), held_out)).frame_errors
 
 
 def test_the_model_file_is_what_compress_reads(dataset: Dataset, tmp_path: Path) -> None:
