@@ -179,7 +179,8 @@ def compress_network(network: Network, config: EngineConfig, density: float = 1.
         ranges.exponents)
     if options.huffman:
         image = huffman_coded(image, shared=options.share_bits is not None)
-    return image, _report(image, quantised, ranges, matrices, frames)
+    return image, _report(image, quantised, ranges, matrices, frames,
+                          options.share_bits is not None)
 
 
 def _shared(pruned: Network, frames: Sequence[NDArray[np.floating]],
@@ -245,7 +246,7 @@ def _matrices(pruned: Network, quantised: Quantised, config: EngineConfig,
 
 def _report(image: Image, quantised: Quantised, ranges: Calibration,
             matrices: tuple[MatrixReport, ...],
-            frames: Sequence[NDArray[np.floating]]) -> CompressReport:
+            frames: Sequence[NDArray[np.floating]], shared: bool) -> CompressReport:
     config, manifest = image.config, image.manifest
     network = quantised.network
     y_saturated = [0] * len(network.layers)
@@ -272,7 +273,7 @@ def _report(image: Image, quantised: Quantised, ranges: Calibration,
         lane_lengths=tuple(int(n) for n in image.sections["lane_lengths"]),
         dense_bits=FLOAT_BITS * (manifest.dense_weights + params),
         stored_bits=image.stored_bits, published_bits=image.published_bits,
-        stages=stages(image, sum(m.kept for m in matrices)),
+        stages=stages(image, sum(m.kept for m in matrices), shared),
         notes=network.notes, rounded=quantised.rounded)
 
 

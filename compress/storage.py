@@ -19,6 +19,7 @@ from ..contract.coded import (
     segment_lengths,
 )
 from ..contract.config import GATES, bits_for
+from ..contract.errors import EseError
 from ..contract.huffman import BLOCK, MAX_LENGTH, canonical_codes
 from ..contract.image import CODED_VERSION, Image, checksum
 from ..contract.layout import entry_layout, epilogue_layout, segment_layout
@@ -49,14 +50,12 @@ def huffman_coded(image: Image, shared: bool) -> Image:
     shared: a codebook per matrix; else one of all weights.
     """
     config = image.config
-    weights, index, last = _fields(image)
-    gaps = index if config.index_mode == "relative4" else _gaps(index, last)
+    weights, gaps, last = _fields(image)
     sections = dict(image.sections)
     sections["codebook_of"] = (_books_by_matrix(image) if shared else
                                np.zeros((len(sections["segments"]), GATES), np.uint32))
     books = book_of_entry(sections, rows_of(gaps, last), last, config)
-    values = [np.unique(weights[books == number])
-              for number in range(int(sections["codebook_of"].max()) + 1)]
+    values = _values_of(weights, books)
     table = np.zeros((len(values), max(len(book) for book in values)), np.int64)
     codes = np.zeros(len(weights), np.int64)
     for number, book in enumerate(values):
@@ -77,24 +76,63 @@ def huffman_coded(image: Image, shared: bool) -> Image:
     return replace(image, manifest=manifest, coded=coded)
 
 
-def stages(image: Image, kept: int) -> tuple[Stage, ...]:
-    """Sizes of the weights alone by stage; ``kept``: weights left by pruning. The last ones only
-    if the image is coded. "quantised": each matrix at its own width. "indexed" is what lanes
-    read: every entry with index and ``last``."""
+def stages(image: Image, kept: int, shared: bool = False) -> tuple[Stage, ...]:
+    """Sizes of the weights alone by stage; ``kept``: weights left by pruning.
+
+    "quantised": each matrix at its own width. "indexed" is what lanes read: every entry with
+    index and ``last``. "shared": the same with codes for weights, and a codebook a matrix, if the
+    image is coded so or ``shared`` says that its weights are; not for entries outside the lanes'
+    memories. "huffman" if the image is coded.
+    """
     config, manifest = image.config, image.manifest
     total = manifest.entries + manifest.null_entries + manifest.filler_entries
     sizes = {"dense": FLOAT_BITS * manifest.dense_weights, "pruned": FLOAT_BITS * kept,
              "quantised": sum((matrix.weight_bits or config.weight_bits) * matrix.entries
                               for matrix in manifest.matrices),
              "indexed": config.entry_bits * total}
+    shared = shared or (bool(image.coded) and len(image.coded["codebooks"]) > 1)
+    if shared and all_resident(image):
+        books = _values_of(_fields(image)[0], matrix_of_entry(image))
+        longest = max(len(book) for book in books)
+        fields = config.entry_bits - config.weight_bits + bits_for(longest)
+        sizes["shared"] = fields * total + config.weight_bits * longest * len(books)
     if image.coded:
-        books = image.coded["codebooks"]
-        if len(books) > 1:
-            fields = config.entry_bits - config.weight_bits + bits_for(books.shape[1])
-            sizes["shared"] = fields * total + config.weight_bits * books.size
         sizes["huffman"] = coded_bits(image.coded, config)
     return tuple(Stage(name, bits, bits / max(manifest.dense_weights, 1))
                  for name, bits in sizes.items())
+
+
+def all_resident(image: Image) -> bool:
+    """Whether the section ``entries`` holds every entry."""
+    manifest = image.manifest
+    return len(image.sections["entries"]) == (
+        manifest.entries + manifest.null_entries + manifest.filler_entries)
+
+
+def matrix_of_entry(image: Image) -> NDArray[np.int64]:
+    """Number, in ``manifest.matrices``, of the matrix that each entry belongs to; an entry
+    without a weight belongs to that of the row it stands for (a null entry to the first)."""
+    _, gaps, last = _fields(image)
+    sections = {**image.sections, "codebook_of": _books_by_matrix(image)}
+    return book_of_entry(sections, rows_of(gaps, last), last, image.config)
+
+
+def fillers_by_matrix(image: Image) -> list[int]:
+    """Filler entries of each of ``manifest.matrices``; none but in ``relative4``.
+
+    Raises EseError if not every entry is in the lanes' memories.
+    """
+    if not all_resident(image):
+        raise EseError("image: must have every entry in the lanes' memories to count fillers by "
+                       "matrix, but streams some")
+    weights, gaps, last = _fields(image)
+    fillers = (weights == 0) & (gaps > 0) & (last == 0)
+    counts = np.bincount(matrix_of_entry(image)[fillers], minlength=len(image.manifest.matrices))
+    return [int(count) for count in counts]
+
+
+def _values_of(weights: NDArray[np.int64], books: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    return [np.unique(weights[books == number]) for number in range(int(books.max()) + 1)]
 
 
 def code_lengths(counts: NDArray[np.integer]) -> NDArray[np.uint32]:
@@ -142,7 +180,7 @@ def _huffman(counts: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _fields(image: Image) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Signed weight, index and last of every entry."""
+    """Signed weight, rows skipped since the one before in the column, last of every entry."""
     layout = entry_layout(image.config)
     words = image.sections["entries"].astype(np.int64)
     parts = []
@@ -150,7 +188,8 @@ def _fields(image: Image) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray
         field = layout.field(name)
         parts.append(words >> layout.offset(name) & ((1 << field.bits) - 1))
     half = 1 << (image.config.weight_bits - 1)
-    return (parts[0] ^ half) - half, parts[1], parts[2]
+    weights, index, last = (parts[0] ^ half) - half, parts[1], parts[2]
+    return weights, index if image.config.index_mode == "relative4" else _gaps(index, last), last
 
 
 def _gaps(rows: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -7,14 +7,21 @@ import numpy as np
 import pytest
 from ese_lstm.compress.pipeline import CompressOptions, compress_network
 from ese_lstm.compress.share import share_network
-from ese_lstm.compress.storage import huffman_coded, stages
+from ese_lstm.compress.storage import (
+    fillers_by_matrix,
+    huffman_coded,
+    matrix_of_entry,
+    stages,
+)
 from ese_lstm.compress.synthetic import LayerShape, random_frames, random_network
 from ese_lstm.contract.coded import CODED_SECTIONS
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.image import SECTIONS, checksum, read_image, write_image
+from ese_lstm.contract.layout import entry_layout
 from ese_lstm.sim.golden.decode import decode_image
 from ese_lstm.sim.golden.model import GoldenModel
+from ese_lstm.sim.golden.noise import layer_of_tiles
 from safetensors.numpy import load_file
 
 TINY = PRESETS["tiny"].replace(stream_depth=4096)
@@ -90,6 +97,87 @@ def test_stages(seed):
     plain, report = packed(seed, 0.3)
     assert [stage.name for stage in report.stages] == ["dense", "pruned", "quantised", "indexed"]
     assert [s.name for s in stages(huffman_coded(plain, False), 1)][-2:] == ["indexed", "huffman"]
+    _, report = packed(seed, 0.3, share_bits=3)
+    assert report.stages == packed(seed, 0.3, share_bits=3, huffman=True)[1].stages[:-1]
+
+
+@pytest.mark.parametrize("mode", ["absolute", "relative4"])
+@pytest.mark.parametrize("share_bits", [None, 3])
+def test_stages_are_the_bytes_of_the_files(tmp_path, seed, mode, share_bits):
+    """What a stage counts is what the file holds, less the padding of fields to 32-bit words."""
+    config = TINY.replace(index_mode=mode)
+    sections = {}
+    for huffman in (False, True):
+        image, report = packed(seed, 0.3, config, share_bits=share_bits, huffman=huffman)
+        write_image(tmp_path / "m.ese", image)
+        sections |= load_file(tmp_path / "m.ese")
+    sizes = {stage.name: stage.bits for stage in report.stages}
+    size = {name: 8 * part.nbytes for name, part in sections.items()}
+    assert 32 * sizes["indexed"] == config.entry_bits * size["entries"] > 0
+    padding = {"codebooks": 32 - config.weight_bits, "codebook_of": 24, "weight_lengths": 27,
+               "index_lengths": 27}
+    assert sizes["huffman"] == sum(
+        size[name] - padding.get(name, 0) * sections[name].size for name in CODED_SECTIONS)
+    entries = report.entries + report.null_entries + report.filler_entries
+    assert sizes["indexed"] == entries * config.entry_bits
+    assert ("shared" in sizes) == (share_bits is not None)
+    if share_bits:
+        books = sections["codebooks"]
+        code = int(np.ceil(np.log2(books.shape[1])))
+        assert sizes["shared"] == (entries * (config.entry_bits - config.weight_bits + code)
+                                   + books.size * config.weight_bits)
+    dense = sum(m.rows * m.columns for m in report.matrices)
+    assert sizes["dense"] == 32 * dense
+    assert sizes["pruned"] == 32 * sum(m.kept for m in report.matrices)
+
+
+@pytest.mark.parametrize("mode", ["absolute", "relative4"])
+def test_entries_by_matrix(seed, mode):
+    """Weights and fillers of every matrix, against the manifest's counts."""
+    config = TINY.replace(index_mode=mode, acc_rows=64, activation_depth=512, cell_depth=128,
+                          param_depth=1024)
+    network = random_network(np.random.default_rng(seed), 5,
+                             [LayerShape(cells=61, projection=90), LayerShape(cells=64)])
+    image, report = compress_network(network, config, 0.04)
+    numbers = matrix_of_entry(image)
+    weights = image.sections["entries"] & ((1 << config.weight_bits) - 1)
+    found = np.bincount(numbers[weights != 0], minlength=len(report.matrices))
+    assert found.tolist() == [m.entries for m in image.manifest.matrices] and found.min() > 0
+    fillers = fillers_by_matrix(image)
+    assert len(fillers) == 17 and sum(fillers) == image.manifest.filler_entries
+    if mode == "absolute":
+        assert not any(fillers)
+        with pytest.raises(EseError, match="must have every entry in the lanes' memories"):
+            fillers_by_matrix(replace(image, sections={
+                **image.sections, "entries": image.sections["entries"][:-1]}))
+    else:
+        assert fillers == walked_fillers(image) and sum(f > 0 for f in fillers) > 8
+
+
+def walked_fillers(image):
+    """Entry by entry, as a lane reads them."""
+    layout = entry_layout(image.config)
+    program = decode_image(image).program
+    found = [0] * len(image.manifest.matrices)
+    for lane in range(image.config.lanes):
+        entries = [layout.unpack(int(word)) for word in image.lane_stream(lane)]
+        first = 0
+        for tile, (segments, epilogue) in enumerate(program.tiles()):
+            layer = layer_of_tiles(image, program)[tile]
+            for segment in segments:
+                for _ in range(segment.length):
+                    row = -1
+                    while True:
+                        entry = entries[first]
+                        first += 1
+                        row += entry["index"] + 1
+                        if not entry["weight"] and entry["index"] and not entry["last"]:
+                            found[9 * layer + (4 * segment.recurrent + row % 4 if epilogue.lstm
+                                               else 8)] += 1
+                        if entry["last"]:
+                            break
+        assert first == len(entries) > 0
+    return found
 
 
 def damaged(image, tmp_path, name, values):
