@@ -94,7 +94,7 @@ class LoadUnit(wiring.Component):
             m.d.comb += self.busy.eq(~fsm.ongoing("descriptor") | full)
 
             with m.State("descriptor"):
-                m.d.comb += self.beats.ready.eq(~self.hold)
+                m.d.comb += self.beats.ready.eq(~self.hold & (~full | self.load.ready))
                 m.d.sync += [head.eq(beat.data), head_last.eq(beat.last), head_keep.eq(keep)]
                 with m.If(accept):
                     m.next = "check"
