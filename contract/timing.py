@@ -6,10 +6,10 @@ Tests in Amaranth's simulator check each one exactly on the unit that has it.
 BROADCAST = 3
 """Column issued by the broadcaster → column at the head of an empty lane queue."""
 
-ROW = 7
+ROW = 6
 """Row of streamed weights taken at the engine's port → its entries at the heads of empty fetch
-FIFOs: 1 to the stage that waits for room, 1 to the lanes, 1 into memory, 2 out of it (address,
-register), 2 through the short FIFO behind it."""
+FIFOs: 1 to the stage that waits for room, 1 to the lanes, 1 into memory, 2 out of it, 1 through
+the short FIFO behind it."""
 
 ROW_ROOM = 3
 """A row goes on to the lanes if each lane that it has an entry for had, when last seen, this many

@@ -40,7 +40,8 @@ class Broadcaster(wiring.Component):
     full: any lane's queue is full, counting the column issued in the last cycle. issue: a column
     is issued now; issued: one was issued in the last cycle.
     read_address, read_data: the activation buffer, answered in the next cycle.
-    push, column, tile_last: the column, ``timing.BROADCAST − 1`` cycles after its issue.
+    push, column, tile_last: the column, ``timing.BROADCAST − 1`` cycles after its issue; with a
+    ``fetch_depth`` also streamed: its entries come from the fetch FIFOs.
     written: results that can be read from the next cycle on. bank_clear: one bit a bank, drained.
     done: no frame is under way, every bank is drained and every result written.
     stall: :func:`stall_layout`.
@@ -63,6 +64,7 @@ class Broadcaster(wiring.Component):
             "push": Out(1), "column": Out(column), "tile_last": Out(1),
             "written": In(SEQUENCE_BITS), "bank_clear": In(2), "done": Out(1),
             "stall": Out(stall_layout()),
+            **({"streamed": Out(1)} if config.fetch_depth else {}),
         })
 
     @property
@@ -186,6 +188,11 @@ class Broadcaster(wiring.Component):
         for channel in range(config.channels):
             m.d.sync += self.column[channel].eq(
                 Mux(mask[channel], 0, self.read_data[channel]))
+        if config.fetch_depth:
+            streamed, read_streamed = Signal(reset_less=True), Signal(reset_less=True)
+            with m.If((~valid | issue) & (~valid | ending)):
+                m.d.sync += streamed.eq(following.streamed)
+            m.d.sync += [read_streamed.eq(streamed), self.streamed.eq(read_streamed)]
 
         blocked = Signal()
         m.d.comb += [

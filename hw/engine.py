@@ -6,7 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ..contract.config import SEQUENCE_BITS, EngineConfig
-from ..contract.layout import load_layout
+from ..contract.layout import load_layout, row_layout
 from . import collector
 from .broadcaster import Broadcaster
 from .counters import Counters, counter_layout
@@ -42,12 +42,18 @@ class Engine(wiring.Component):
     trace_cell, trace_result: every write to the cell buffer and every result written to the
     activation buffer, for observers; leave open in hardware.
     counters: ``counters.counter_layout``.
+    rows: rows of streamed weights (``contract.layout.row_layout``), cyclic: a frame's rows, then
+    again from the first; taken when each lane that a row has an entry for has room. The mask must
+    come straight from registers. rows_enable: the engine runs and takes rows; whenever it falls
+    (for one cycle at least), the rows start over. Both only with a ``fetch_depth``.
 
     Throughput: one column or, per lane, one entry a cycle, whichever takes longer.
     """
 
     def __init__(self, *, config: EngineConfig) -> None:
         self.config = config
+        streaming = {"rows": In(stream.Signature(struct(row_layout(config)))),
+                     "rows_enable": Out(1)} if config.fetch_depth else {}
         super().__init__({
             "load": In(stream.Signature(struct(load_layout(config)))),
             "run": In(1), "idle": Out(1),
@@ -56,7 +62,7 @@ class Engine(wiring.Component):
             "frame_error": Out(1),
             "trace_cell": Out(cell_write_layout(config)),
             "trace_result": Out(result_write_layout(config)),
-            "counters": Out(counter_layout()),
+            "counters": Out(counter_layout()), **streaming,
         })
 
     def elaborate(self, platform: object) -> Module:
@@ -190,6 +196,9 @@ class Engine(wiring.Component):
                 lane.drain_row.eq(sequencer.row),
             ]
 
+        if config.fetch_depth:
+            self._stream_rows(m, running, broadcaster, lanes)
+
         first = 0
         for number, channels in enumerate(group_sizes(config.channels, collector.GROUP)):
             unit = collector.Collector(config=config, channels=channels)
@@ -221,6 +230,26 @@ class Engine(wiring.Component):
             counters.stall_output.eq(sequencer.stall_output),
             self.counters.eq(counters.values)]
         return m
+
+    def _stream_rows(self, m: Module, running: Signal, broadcaster: Broadcaster,
+                     lanes: list[Lane]) -> None:
+        """Rows to the lanes' fetch FIFOs. A row waits in one stage; whether it fits is a register
+        that was decided a cycle ahead, for the row that waits or for the one that comes."""
+        waiting = Signal(struct(row_layout(self.config)), reset_less=True)
+        valid, fits, advance = (Signal(name=f"row_{name}") for name in ("valid", "fits", "advance"))
+        room = Cat(lane.row_room for lane in lanes)
+        m.d.comb += [self.rows_enable.eq(running), advance.eq(~valid | fits),
+                     self.rows.ready.eq(running & advance)]
+        m.d.sync += fits.eq(Mux(advance, (~self.rows.payload.mask | room).all(),
+                                (~waiting.mask | room).all()))
+        with m.If(advance):
+            m.d.sync += [waiting.eq(self.rows.payload), valid.eq(self.rows.valid)]
+        with m.If(~running):
+            m.d.sync += valid.eq(0)
+        for number, lane in enumerate(lanes):
+            m.d.comb += [lane.streamed.eq(broadcaster.streamed),
+                         lane.row_push.eq(valid & fits & waiting.mask[number]),
+                         lane.row_entry.eq(waiting[f"entry_{number}"])]
 
 
 def _kept(m: Module, name: str, value: Value) -> Signal:

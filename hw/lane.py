@@ -1,6 +1,8 @@
 """A lane: one weight stream feeding the multipliers of all channels."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from dataclasses import dataclass
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -9,8 +11,20 @@ from ..contract import timing
 from ..contract.config import EngineConfig, bits_for
 from .decoder import EntryDecoder
 from .emit import place
+from .fetch_fifo import FetchFifo
 from .mac import DISTRIBUTED, MacGroup, group_sizes
 from .weight_stream import WeightStream
+
+
+@dataclass(frozen=True)
+class _Queue:
+    """Signals of the activation queue: an entry fires, the head column leaves, slots, columns."""
+
+    fire: Signal
+    pop: Signal
+    push_slot: Signal
+    pop_slot: Signal
+    held: Signal
 
 
 class Lane(wiring.Component):
@@ -18,7 +32,9 @@ class Lane(wiring.Component):
 
     Takes columns from its activation queue (ESE's ActQueue) and, for each, fires the entries of
     its weight stream up to the one marked last; every entry multiplies the same column's value
-    of each channel. Columns alternate between two accumulator banks tile by tile.
+    of each channel. Columns alternate between two accumulator banks tile by tile. With a
+    ``fetch_depth`` a column's entries come from the weight memory or, if the column is marked
+    streamed, from the fetch FIFO.
 
     Parameters
     ----------
@@ -31,6 +47,8 @@ class Lane(wiring.Component):
     way but not the one that ``issue`` tells of in this cycle.
     push, column, tile_last: a column (act_bits a channel) arrives; tile_last: its tile's last.
     write, write_last, address, data: see :class:`WeightStream`.
+    streamed (of the column), row_push, row_entry, row_room: see :class:`FetchFifo`; only with a
+    ``fetch_depth``.
     done: one bit a bank, set when the tile in that bank is complete. bank_clear: one bit a bank,
     the bank is drained: forget its rows and its done bit.
     drain_row, a cycle later drain_select (one bit a bank) → drain_0, drain_1: again a cycle later,
@@ -45,6 +63,8 @@ class Lane(wiring.Component):
 
     def __init__(self, *, config: EngineConfig) -> None:
         self.config = config
+        streaming = {"streamed": In(1), "row_push": In(1), "row_entry": In(config.entry_bits),
+                     "row_room": Out(1)} if config.fetch_depth else {}
         super().__init__({
             "issue": In(1), "full": Out(1), "nearly_full": Out(1),
             "push": In(1), "tile_last": In(1),
@@ -55,7 +75,7 @@ class Lane(wiring.Component):
             "drain_select": In(2), "drain_row": In(config.row_bits),
             "drain_0": Out(data.ArrayLayout(signed(config.acc_bits), config.channels)),
             "drain_1": Out(data.ArrayLayout(signed(config.acc_bits), config.channels)),
-            "fired_product": Out(1), "fired_null": Out(1),
+            "fired_product": Out(1), "fired_null": Out(1), **streaming,
         })
 
     @property
@@ -71,8 +91,7 @@ class Lane(wiring.Component):
         m.submodules.stream = weights = WeightStream(config=config)
         m.submodules.decoder = decoder = EntryDecoder(config=config)
         m.d.comb += [weights.write.eq(self.write), weights.write_last.eq(self.write_last),
-                     weights.address.eq(self.address), weights.data.eq(self.data),
-                     decoder.entry.eq(weights.entries.payload)]
+                     weights.address.eq(self.address), weights.data.eq(self.data)]
 
         # Activation queue: places promised at issue, columns held after push.
         m.submodules.flags = flags = Memory(shape=1, depth=max(depth, 2), init=[],
@@ -82,8 +101,11 @@ class Lane(wiring.Component):
         promised_next = Signal(range(depth + 1))
         push_slot, pop_slot = Signal(bits_for(depth)), Signal(bits_for(depth))
         fire, pop = Signal(), Signal()
-        m.d.comb += [fire.eq((held != 0) & weights.entries.valid), pop.eq(fire & decoder.last),
-                     weights.entries.ready.eq(fire), decoder.take.eq(fire),
+        entry, entry_valid, fire_resident = self._sources(
+            m, weights, _Queue(fire, pop, push_slot, pop_slot, held))
+        m.d.comb += [decoder.entry.eq(entry),
+                     fire.eq((held != 0) & entry_valid), pop.eq(fire & decoder.last),
+                     weights.entries.ready.eq(fire_resident), decoder.take.eq(fire),
                      promised_next.eq(promised + self.issue - pop),
                      flag_write.en.eq(self.push), flag_write.addr.eq(push_slot),
                      flag_write.data.eq(self.tile_last), flag_read.addr.eq(pop_slot)]
@@ -153,3 +175,30 @@ class Lane(wiring.Component):
                              self.drain_1[first + channel].eq(group.drain_1[channel])]
             first += channels
         return m
+
+    def _sources(self, m: Module, weights: WeightStream, queue: _Queue
+                 ) -> tuple[Value, Value, Value]:
+        """The next entry of the head column's source, whether there is one, and whether the
+        weight memory's fires."""
+        config = self.config
+        if not config.fetch_depth:
+            return weights.entries.payload, weights.entries.valid, queue.fire
+        m.submodules.fetch = fetch = FetchFifo(config=config)
+        m.submodules.sources = sources = Memory(shape=1, depth=max(config.queue_depth, 2), init=[],
+                                                attrs=DISTRIBUTED)
+        writer, reader = sources.write_port(), sources.read_port(domain="comb")
+        following = Mux(queue.pop_slot == config.queue_depth - 1, 0, queue.pop_slot + 1)
+        m.d.comb += [writer.en.eq(self.push), writer.addr.eq(queue.push_slot),
+                     writer.data.eq(self.streamed), reader.addr.eq(following),
+                     fetch.push.eq(self.row_push), fetch.entry.eq(self.row_entry),
+                     self.row_room.eq(fetch.room)]
+        # The head column's source, known a cycle ahead: the next one's, or that of the column
+        # which arrives at an empty queue.
+        streamed = Signal()
+        with m.If(queue.pop & (queue.held != 1)):
+            m.d.sync += streamed.eq(reader.data)
+        with m.Elif(queue.pop | (queue.held == 0)):
+            m.d.sync += streamed.eq(self.streamed)
+        m.d.comb += fetch.entries.ready.eq(queue.fire & streamed)
+        return (Mux(streamed, fetch.entries.payload, weights.entries.payload),
+                Mux(streamed, fetch.entries.valid, weights.entries.valid), queue.fire & ~streamed)

@@ -20,7 +20,7 @@ def load_beats(image: Image) -> list[int]:
         beats += [word | position << address | target << section
                   for position, word in enumerate(image.words(name))]
     lengths = [int(length) for length in image.sections["lane_lengths"]]
-    beats += [(length - 1) | position << lane | Section.LANE_LAST << section
+    beats += [max(length - 1, 0) | position << lane | Section.LANE_LAST << section
               for position, length in enumerate(lengths)]
     for number in range(len(lengths)):
         fixed = number << lane | Section.ENTRY << section
