@@ -11,6 +11,7 @@ from .data import data
 from .distill import distill
 from .evaluate import evaluate
 from .info import info
+from .registers import registers
 from .report import report
 from .sensitivity import sensitivity
 from .simulate import simulate
@@ -46,7 +47,7 @@ def main() -> None:
     """
 
 
-for _command in (compress, data, distill, evaluate, info, report, sensitivity,
+for _command in (compress, data, distill, evaluate, info, registers, report, sensitivity,
                  simulate, train, verilog):
     main.add_command(_command)
 

@@ -2,9 +2,20 @@
 
 COUNTER_BITS = 48
 
-ENGINE_COUNTERS = ("cycles", "frames", "products", "nulls", "starved", "stall_input", "stall_bank",
-                   "stall_dependency", "stall_queue", "stall_output")
-"""The engine's, since its last start; what each counts: ``hw.counters.counter_layout``."""
+ENGINE_COUNTERS = {
+    "cycles": "clock cycles while running",
+    "frames": "frames whose last column was issued",
+    "products": "lane slots that fired a weight",
+    "nulls": "lane slots that fired a null or filler entry",
+    "starved": "lane slots that fired nothing",
+    "stall_input": "cycles without a column for want of an input frame",
+    "stall_bank": "cycles without a column for want of a drained bank",
+    "stall_dependency": "cycles without a column for want of a written result",
+    "stall_queue": "cycles without a column for want of queue room",
+    "stall_output": "cycles in which the epilogue waited for the frame output",
+}
+"""The engine's, since its last start, and what each counts. products, nulls and starved add up to
+lanes × cycles."""
 
 SHELL_COUNTERS = {
     "frames_in": "input packets whose frame went to the engine",

@@ -197,7 +197,8 @@ OPERATION = (
         RegisterField("run", 0, 1, Access.RW,
                       "1: run; 0: finish the frames that have started, then become idle"),
         RegisterField("soft_reset", 1, 1, Access.SC,
-                      "reset the engine, the shell and every register but SCRATCH; load again"))),
+                      "reset engine, shell and registers, but not SCRATCH and the snapshot; "
+                      "then the image must be loaded again"))),
     Register("STATUS", 0x084, "What goes on now.", _flags(Access.RO, {
         "idle": "the engine is idle and takes load packets",
         "running": "the engine runs, or finishes frames after run fell",
@@ -223,14 +224,14 @@ COUNTERS = (*ENGINE_COUNTERS, *SHELL_COUNTERS)
 """Names of all counters in the order of their registers, ``COUNTER_<NAME>_LO`` and ``_HI``."""
 
 COUNTER_BASE = 0x108
-_COUNTER_DOCS = dict.fromkeys(ENGINE_COUNTERS, "engine counter, since its last start") | {
+_COUNTER_DOCS = {name: f"{doc}, since the engine's last start"
+                 for name, doc in ENGINE_COUNTERS.items()} | {
     name: f"{doc}, since reset" for name, doc in SHELL_COUNTERS.items()}
 _COUNTER_REGISTERS = tuple(
     Register(f"COUNTER_{name.upper()}_{half}", COUNTER_BASE + 8 * number + 4 * high,
-             f"Counter {name} in the snapshot.",
-             _word("count", COUNTER_BITS - 32 if high else 32, Access.RO,
-                   f"{_COUNTER_DOCS[name]}: bits "
-                   + (f"{COUNTER_BITS - 1}:32" if high else "31:0")))
+             f"Snapshot of {name}, bits {f'{COUNTER_BITS - 1}:32' if high else '31:0'}.",
+             _word("count", COUNTER_BITS - 32 if high else 32, Access.RO, _COUNTER_DOCS[name],
+                   None))
     for number, name in enumerate(COUNTERS) for high, half in enumerate(("LO", "HI")))
 
 REGISTERS: tuple[Register, ...] = tuple(sorted(

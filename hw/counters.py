@@ -9,18 +9,11 @@ from ..contract.counters import COUNTER_BITS, ENGINE_COUNTERS
 from .broadcaster import stall_layout
 
 _GROUP = 6
-COUNTERS = ENGINE_COUNTERS
+COUNTERS = tuple(ENGINE_COUNTERS)
 
 
 def counter_layout() -> data.StructLayout:
-    """All counters, COUNTER_BITS each.
-
-    cycles: clock cycles while running. frames: frames whose last column was issued. products,
-    nulls, starved: lane slots that fired a weight, fired a null or filler entry, or fired
-    nothing; they add up to lanes × cycles. stall_…: cycles in which the broadcaster issued no
-    column for want of an input frame, a drained bank, a written column or queue room.
-    stall_output: cycles in which the epilogue waited for the frame output.
-    """
+    """All counters, COUNTER_BITS each; what they count: ``contract.counters``."""
     return data.StructLayout({name: unsigned(COUNTER_BITS) for name in COUNTERS})
 
 
