@@ -1,14 +1,22 @@
-"""``ese sensitivity``: error rates against density, matrix by matrix."""
+"""``ese sensitivity``: error rates against density or width, matrix by matrix."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
 
+from ..contract.config import EngineConfig
 from ..contract.errors import EseError
 from .options import KNOBS, chosen_config, config_options
 from .show import console, show
+
+if TYPE_CHECKING:
+    from ..train.dataset import Dataset
+    from ..train.model import PhoneNet
+    from ..train.streams import Corpus
+
+DENSITIES = "0.5,0.3,0.2,0.1"
 
 
 @click.command(context_settings={"show_default": True})
@@ -16,53 +24,102 @@ from .show import console, show
 @click.argument("dataset", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True,
               metavar="FILE.jsonl", help="Points; an interrupted scan goes on in it.")
-@click.option("--densities", default="0.5,0.3,0.2,0.1", metavar="LIST",
-              help="Densities to try, separated by commas.")
+@click.option("--densities", metavar="LIST",
+              help=f"Densities to try, separated by commas; {DENSITIES} without --bits.")
+@click.option("--bits", metavar="LIST",
+              help="Widths to try, as 4,6,8,10,12,16; those of at least 8 for activations too.")
 @click.option("--balance", type=click.Choice(["matrix", "tile", "none"]), default="matrix",
               help="Equal shares per lane and matrix, per lane and tile, or plain magnitude.")
 @click.option("--allowance", type=float, default=1.0,
               help="PER, absolute %, that one matrix's pruning may cost before retraining.")
+@click.option("--target", type=click.FloatRange(min=0), default=0.1,
+              help="PER, absolute %, that the chosen widths of all matrices may cost together, and "
+                   "that of activations.")
 @click.option("--split", type=click.Choice(["train", "held-out"]), default="held-out")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first utterances.")
+@click.option("--utterances", type=click.IntRange(min=1), default=64,
+              help="For widths of activations, which the golden model runs: only so many.")
 @config_options
-def sensitivity(model: Path, dataset: Path, output: Path, densities: str, balance: Any,
-                allowance: float, split: str, limit: int | None, config: str,
-                sets: tuple[str, ...], **knobs: Any) -> None:
-    """Prune one matrix of MODEL at a time, without retraining, and score it on DATASET.
+def sensitivity(model: Path, dataset: Path, output: Path, densities: str | None, bits: str | None,
+                balance: Any, allowance: float, target: float, split: str, limit: int | None,
+                utterances: int, config: str, sets: tuple[str, ...], **knobs: Any) -> None:
+    """Prune or narrow one matrix of MODEL at a time, without retraining, and score it on DATASET.
 
     \b
     ese sensitivity build/dense/model.safetensors build/speech -o build/scan.jsonl --limit 100
+    ese sensitivity build/pruned/model.safetensors build/speech -o build/widths.jsonl \\
+        --bits 4,6,8,10,12,16 --target 0.1
 
-    Ends with the --matrix-density options of the sparsest densities within the allowance.
+    The first prints the --matrix-density options (of ese train --from MODEL) of the sparsest
+    densities within the allowance; the second the options of ese compress for the narrowest
+    widths, of which all matrices together cost at most the target, and activations as well.
     """
     try:
         from ..train.dataset import Dataset
         from ..train.model import load_model
-        from ..train.sensitivity import choose, scan
         from ..train.streams import Corpus
     except ImportError as error:
         raise EseError(f"sensitivity: needs {error.name}, which is not installed "
                        f"(pip install 'ese-lstm[train]')") from None
-    try:
-        wanted = [float(part) for part in densities.split(",")]
-    except ValueError:
-        raise EseError(f"densities: must be numbers separated by commas, got {densities!r}"
-                       ) from None
+    wanted = _numbers("densities", densities or ("" if bits else DENSITIES), float)
+    widths = _numbers("bits", bits or "", int)
     engine = chosen_config(config, sets, **{name: knobs[name] for name in KNOBS})
-    with console.status("Reading") as status:
+    with console.status("Reading"):
         net = load_model(model)
         data = Dataset(dataset)
         if (net.shape.inputs, net.shape.phones) != (data.inputs, data.phones):
             raise EseError(f"model: {model} must have the {data.inputs} inputs and the phones of "
                            f"{dataset}")
         corpus = Corpus.load(data, data.split(split)[:limit])
+    if wanted:
+        _scan_densities(net, corpus, engine, wanted, output, balance, allowance)
+    if widths:
+        few = Corpus.load(data, data.split(split)[:limit][:utterances])
+        _scan_widths(net, data, corpus, few, engine, widths, output, target)
+
+
+def _scan_densities(net: "PhoneNet", corpus: "Corpus", engine: EngineConfig, wanted: list[float],
+                    output: Path, balance: Any, allowance: float) -> None:
+    from ..train.sensitivity import choose, scan
+
+    with console.status("") as status:
         points = scan(net, corpus, engine, wanted, output, balance, lambda done, total:
                       status.update(f"{done} of {total} points"))
-    table = Table(title="Without retraining", title_justify="left")
-    for heading in ("matrix", "density", "FER %", "PER %"):
-        table.add_column(heading, justify="left" if heading == "matrix" else "right")
-    for point in points:
-        table.add_row(point.matrix, f"{point.density:g}", f"{point.fer:.2f}", f"{point.per:.2f}")
-    show(table)
+    show(_table("density", [(p.matrix, f"{p.density:g}", p.fer, p.per) for p in points]))
     click.echo(" ".join(f"--matrix-density {name}={value:g}"
                         for name, value in choose(points, allowance).items()))
+
+
+def _scan_widths(net: "PhoneNet", data: "Dataset", corpus: "Corpus", few: "Corpus",
+                 engine: EngineConfig, widths: list[int], output: Path, target: float) -> None:
+    from ..train.calibration import calibration_frames
+    from ..train.streams import Corpus
+    from ..train.widths import WidthScan
+
+    with console.status("Calibration frames") as status:
+        frames = calibration_frames(Corpus.load(data, data.split("train")), net)
+        scan = WidthScan(net, corpus, few, engine, frames, output, status.update)
+        points = scan.scan(widths)
+        choice = scan.choose(widths, target)
+    show(_table("bits", [(f"{p.tensor} ({p.utterances} utterances)", str(p.bits or "–"), p.fer,
+                          p.per) for p in points]))
+    console.print(f"PER rises by {choice.weight_rise:.2f} with all matrices narrowed, by "
+                  f"{choice.rise:.2f} with activations too, bit-exactly on {len(few.lengths)} "
+                  f"utterances", highlight=False)
+    click.echo(choice.options)
+
+
+def _table(quantity: str, rows: list[tuple[str, str, float, float]]) -> Table:
+    table = Table(title="Without retraining", title_justify="left")
+    for heading in ("matrix", quantity, "FER %", "PER %"):
+        table.add_column(heading, justify="left" if heading == "matrix" else "right")
+    for name, value, fer, per in rows:
+        table.add_row(name, value, f"{fer:.2f}", f"{per:.2f}")
+    return table
+
+
+def _numbers(name: str, text: str, kind: Any) -> list[Any]:
+    try:
+        return [kind(part) for part in text.split(",")] if text else []
+    except ValueError:
+        raise EseError(f"{name}: must be numbers separated by commas, got {text!r}") from None

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from ese_lstm.cli.main import main
+from ese_lstm.contract.image import read_image
 from ese_lstm.train.dataset import Utterance, save_utterance, write_header, write_manifest
 
 PHONES = ("SIL", "A", "B")
@@ -42,13 +43,22 @@ def test_train_prune_compress_evaluate(data: Path, tmp_path: Path) -> None:
                *ENGINE)
     assert done.exit_code == 0 and "--matrix-density Wix=" in done.stdout
     assert len((tmp_path / "scan.jsonl").read_text().splitlines()) == 11
+    done = ese("sensitivity", dense, data, "-o", tmp_path / "widths.jsonl", "--bits", "4,8",
+               "--utterances", 2, *ENGINE)
+    assert done.exit_code == 0 and "--act-bits 8" in done.stdout.splitlines()[-1]
+    assert "activations (2 utterances)" in done.stdout
     done = ese("train", data, "-o", tmp_path / "pruned", "--from", dense, "--density", 0.5,
                "--train-weight-bits", 12, *small[4:], *ENGINE)
     assert done.exit_code == 0
     image = tmp_path / "pruned.ese"
     done = ese("compress", pruned, "--frames", tmp_path / "pruned/calibration.npy", "-o", image,
-               *ENGINE)
-    assert done.exit_code == 0
+               "--weight-bits-of", "Wix=10", *ENGINE)
+    assert done.exit_code == 0 and "Wix=10" in read_image(image).manifest.command
+    assert read_image(image).manifest.matrices[0].weight_bits == 10
+    wrong = ese("compress", pruned, "-o", tmp_path / "no.ese", "--weight-bits-of", "Wix=a")
+    assert wrong.exit_code == 2
+    assert wrong.stderr == ("error: --weight-bits-of: must be NAME=BITS with a whole number, got "
+                            "'Wix=a'\n")
     found = {}
     for name, options in (("float", ()), ("fixed", ("--image", image))):
         report = tmp_path / f"{name}.json"
@@ -69,6 +79,7 @@ def test_train_prune_compress_evaluate(data: Path, tmp_path: Path) -> None:
     (("train", "nowhere", "-o", "out"), "must be a dataset folder"),
     (("evaluate", "nowhere", "nothing"), "model: must be a file, got 'nowhere'"),
     (("sensitivity", "m", "d", "-o", "s", "--densities", "x"), "numbers separated by commas"),
+    (("sensitivity", "m", "d", "-o", "s", "--bits", "x"), "bits: must be numbers separated"),
     (("distill", "nowhere.pt", "f.npy", "-o", "out"), "checkpoint: must be a file")])
 def test_mistakes_are_one_sentence(words: tuple[str, ...], message: str, tmp_path: Path,
                                    monkeypatch: pytest.MonkeyPatch) -> None:
