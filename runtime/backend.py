@@ -1,0 +1,44 @@
+"""What an engine is to the scheduler: frames of all channels in, results of all channels out."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..contract.config import EngineConfig
+from ..contract.image import Image
+
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+class Backend(Protocol):
+    """One engine. Its results come back in the order of its frames, one for each.
+
+    Methods raise DeviceError if the device reports an error or is gone, EngineTimeout if it
+    doesn't answer.
+    """
+
+    config: EngineConfig | None
+    """The engine's configuration; None until an image or the device tells it."""
+
+    def load(self, image: Image) -> None:
+        """Replace the program and forget every state and every frame under way; the image is for
+        ``config``, if that is known."""
+
+    def submit(self, frame: Ints, active: Mask, start: Mask) -> None:
+        """Run one frame: (inputs, channels) integers; active, start (channels,). Waits while the
+        engine has no room."""
+
+    def collect(self, timeout_s: float) -> Ints | None:
+        """The oldest result not yet collected, (outputs, channels) integers; None if none came
+        within timeout_s."""
+
+    def check(self) -> None:
+        """Raise DeviceError if the device has a sticky error."""
+
+    def counters(self) -> dict[str, int]:
+        """Performance counters since the image was loaded, by name."""
+
+    def close(self) -> None:
+        """Give the engine back; may be called twice."""
