@@ -63,7 +63,7 @@ def export_verilog(config: EngineConfig, directory: Path, *,
     report("write Verilog", 0.9)
     description = json.dumps(describe(config, text), indent=2) + "\n"
     files = {directory / f"{TOP}.v": text, directory / f"{TOP}.json": description}
-    changed = [_write_if_changed(path, content) for path, content in files.items()]
+    changed = [write_if_changed(path, content) for path, content in files.items()]
     report("write Verilog", 1.0)
     verilog, json_path = files
     return ExportedFiles(verilog, json_path, any(changed))
@@ -137,21 +137,23 @@ def _load(config: EngineConfig) -> dict[str, Any]:
     address = config.stream_address_bits
     sections = []
     for section, layout in layouts.items():
-        fields = (_fields(layout) if layout else
+        fields = (layout_fields(layout) if layout else
                   [{"name": "address", "offset": 0, "width": address, "signed": False}])
         sections.append({"section": int(section), "name": section.name.lower(),
                          "addresses": depths[section],
                          "lanes": config.lanes if section in per_lane else 1,
                          "data": fields})
-    return {"port": "load", "beat": _fields(load_layout(config)), "sections": sections}
+    return {"port": "load", "beat": layout_fields(load_layout(config)), "sections": sections}
 
 
-def _fields(layout: Layout) -> list[dict[str, Any]]:
+def layout_fields(layout: Layout) -> list[dict[str, Any]]:
+    """Fields of a word: name, offset, width, signed."""
     return [{"name": field.name, "offset": layout.offset(field.name), "width": field.bits,
              "signed": field.signed} for field in layout.fields]
 
 
-def _write_if_changed(path: Path, text: str) -> bool:
+def write_if_changed(path: Path, text: str) -> bool:
+    """Write the file all or nothing, if it has another content; whether it had."""
     if path.is_file() and path.read_text() == text:
         return False
     write_atomically(path, lambda temporary: temporary.write_text(text))
