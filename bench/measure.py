@@ -1,7 +1,6 @@
 """One workload on the exported Verilog: every value against golden, every cycle accounted for."""
 
 import platform
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -10,9 +9,9 @@ from typing import Any
 from ..compress.prune import BALANCES
 from ..hw.counters import COUNTERS
 from ..sim.golden.cycles import CycleReport, simulate_model
-from ..sim.golden.model import GoldenModel
-from ..sim.rtl.runner import Comparison, RtlResult, compare, run_image
+from ..sim.rtl.runner import Comparison, RtlResult
 from ..sim.rtl.verilator import Progress
+from ..sim.verify import verify
 from .figures import (
     GroupFigures,
     MatrixFigures,
@@ -85,20 +84,15 @@ def measure(workload: Workload, frames: int, progress: Progress | None = None) -
     Raises EseError if network or frames don't fit, SimulationError if the simulation fails.
     """
     image, decoded = workload.image, workload.decoded
-    values = workload.frames(frames + AROUND)
-    golden = GoldenModel(decoded)
-    steps = [golden.step(frame) for frame in values]
-    begin = time.monotonic()
-    result = run_image(image, values, progress=progress)
-    wall = time.monotonic() - begin
-    model = simulate_model(decoded, frames + AROUND)
-    cycles = result.cycles_per_frame
+    run = verify(image, workload.frames(frames + AROUND), decoded=decoded,
+                 cycle_frames=frames + AROUND, progress=progress)
+    result, cycles = run.rtl, run.rtl.cycles_per_frame
     return Outcome(
-        workload, frames, result, compare(result, steps), model,
+        workload, frames, result, run.comparison, run.model,
         {name: result.count(name) / result.steady_frames for name in COUNTERS},
         rates(image.manifest.entries, cycles, image.config), dense_tops(image, cycles),
-        matrix_figures(image), group_figures(image, decoded.program, model),
-        tuple(combinations(workload)), wall)
+        matrix_figures(image), group_figures(image, decoded.program, run.model),
+        tuple(combinations(workload)), run.seconds)
 
 
 def combinations(workload: Workload) -> Iterator[Combination]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import numpy as np
@@ -13,9 +13,6 @@ from ..contract.frames import quantise_frames, real_outputs
 from ..contract.image import Image, read_image, write_atomically
 from .frames import load_streams
 from .show import console, simulate_table
-
-if TYPE_CHECKING:
-    from ..sim.golden.model import FrameResult
 
 
 @click.command(context_settings={"show_default": True})
@@ -52,7 +49,10 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
     figures: dict[str, Any] = {"backend": backend, "frames": len(values), "streams": streams,
                                "saturated_input": saturated}
     with console.status("Running the golden model") as status:
-        golden = _golden(loaded, values, active, start)
+        from ..sim.golden.decode import decode_image
+        from ..sim.verify import golden_frames
+
+        golden = list(golden_frames(decode_image(loaded), values, active, start))
         outputs = np.stack([frame.outputs for frame in golden])
         for name in vars(golden[0].saturations):
             figures[f"saturated_{name}"] = sum(getattr(frame.saturations, name)
@@ -102,16 +102,6 @@ def _inputs(image: Image, streams: Sequence[NDArray[np.float64]]
         active[:len(stream), number] = True
         saturated += count
     return values, active, saturated
-
-
-def _golden(image: Image, values: NDArray[np.int64], active: NDArray[np.bool_],
-            start: NDArray[np.bool_]) -> list["FrameResult"]:
-    from ..sim.golden.decode import decode_image
-    from ..sim.golden.model import GoldenModel
-
-    model = GoldenModel(decode_image(image))
-    return [model.step(frame, active[number], start[number])
-            for number, frame in enumerate(values)]
 
 
 def _save(path: Path, values: NDArray[np.float64]) -> None:

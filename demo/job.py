@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -23,10 +22,10 @@ from ..contract.errors import EseError
 from ..contract.frames import quantise_frames, real_outputs
 from ..contract.image import write_atomically, write_image
 from ..hw.export import export_verilog
-from ..sim.golden.cycles import CycleReport, simulate_model
-from ..sim.golden.decode import decode_image
-from ..sim.golden.model import FrameResult, GoldenModel, Saturations
-from ..sim.rtl.runner import Comparison, RtlResult, compare, run_image
+from ..sim.golden.cycles import CycleReport
+from ..sim.golden.model import Saturations
+from ..sim.rtl.runner import Comparison, RtlResult
+from ..sim.verify import verify
 from .accuracy import (
     Calibrated,
     Difference,
@@ -132,35 +131,23 @@ def run_job(options: Options, step: Step) -> Outcome:
     plan = schedule(heard, config.channels, options.frames)
     inputs, input_saturated = quantise_frames(plan.frames, image.manifest)
     write_atomically(options.output / SPEECH_NAME, lambda path: _save_speech(path, plan))
-    with timed("Golden model, cycle model, float networks") as update:
-        decoded = decode_image(image)
-        golden = list(_golden_frames(GoldenModel(decoded), inputs, plan, update))
-        cycle_model = simulate_model(decoded, CYCLE_MODEL_FRAMES)
+    with timed("Float networks"):
         whole = windows(list(heard.values()))
         pruned = run_float(calibrated.pruned, whole).outputs
         fixed_windows = difference(run_fixed(image, whole)[0], pruned, head)
         pruning = difference(pruned, run_float(network, whole).outputs, head)
-    with timed("Build simulator and simulate the exported Verilog") as update:
-        rtl = run_image(image, inputs, plan.active, plan.start, progress=update)
-    with timed("Compare"):
-        comparison = compare(rtl, golden)
-        fixed_simulated = difference(real_outputs(rtl.outputs, image.manifest),
+    with timed("Golden model and simulated Verilog, compared") as update:
+        run = verify(image, inputs, plan.active, plan.start, cycle_frames=CYCLE_MODEL_FRAMES,
+                     progress=update)
+        fixed_simulated = difference(real_outputs(run.rtl.outputs, image.manifest),
                                      float_outputs(calibrated.pruned, plan))
     return Outcome(
-        options=options, sources=sources, calibrated=calibrated, plan=plan, rtl=rtl,
-        comparison=comparison,
-        saturations=sum((frame.saturations for frame in golden), Saturations()),
-        input_saturated=input_saturated, model=cycle_model, fixed_simulated=fixed_simulated,
+        options=options, sources=sources, calibrated=calibrated, plan=plan, rtl=run.rtl,
+        comparison=run.comparison, saturations=run.saturations,
+        input_saturated=input_saturated, model=run.model, fixed_simulated=fixed_simulated,
         fixed_windows=fixed_windows, pruning=pruning, window_streams=whole.shape[2],
         verilog_sha256=hashlib.sha256(exported.verilog.read_bytes()).hexdigest(),
         versions=_versions(), seconds=seconds)
-
-
-def _golden_frames(model: GoldenModel, inputs: np.ndarray[Any, Any], plan: Schedule,
-                   update: Update) -> Iterator[FrameResult]:
-    for number, frame in enumerate(inputs):
-        update("golden model", number / len(inputs))
-        yield model.step(frame, plan.active[number], plan.start[number])
 
 
 def _save_speech(path: Path, plan: Schedule) -> None:

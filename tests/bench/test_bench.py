@@ -12,6 +12,7 @@ from ese_lstm.bench.tables import all_tables
 from ese_lstm.bench.workload import paper_workload, reduced_workload
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.sim.golden.cycles import simulate_model
+from ese_lstm.sim.rtl import runner
 
 
 @pytest.fixture(scope="module")
@@ -68,13 +69,13 @@ def test_four_combinations(outcome: measuring.Outcome) -> None:
 def test_a_difference_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str) -> None:
     """One wrong value of thousands, or a cycle model one percent off, gives exit code 1."""
     if what == "value":
-        original = measuring.run_image
+        original = runner.run_image
 
         def wrong(*args, **kwargs):
             result = original(*args, **kwargs)
             result.frames[1].trace_cell.values[3, 1] ^= 1
             return result
-        monkeypatch.setattr(measuring, "run_image", wrong)
+        monkeypatch.setattr(runner, "run_image", wrong)
     else:
         monkeypatch.setattr(measuring, "TOLERANCE", -1e-9)
     result = CliRunner().invoke(command.main, ["--reduced", "--frames", "1", "-o",
