@@ -1,14 +1,13 @@
 """``ese compress``: a checkpoint to a packed image."""
 
 import json
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from ..contract.errors import EseError
+from .command_line import command_line
 from .frames import load_streams
 from .options import KNOBS, chosen_config, config_options
 from .show import compress_tables, console
@@ -90,7 +89,7 @@ def compress(ctx: click.Context, /, checkpoint: Path, density: float,
         stacks = load_stacks(checkpoint, prefix, gate_order, _key_map(key_map))
         status.update("Pruning, calibrating, quantising, packing")
         options = CompressOptions(balance, keep_one, input_scaling, input_limit,
-                                  _command_line(ctx), _densities(matrix_densities),
+                                  command_line(ctx), _densities(matrix_densities),
                                   share_bits, huffman,
                                   weight_bits=_widths(matrix_bits))
         results = [compress_network(stack.network, engine, density, seen, options)
@@ -163,21 +162,3 @@ def _widths(items: tuple[str, ...]) -> dict[str, int]:
             raise EseError(f"--weight-bits-of: must be NAME=BITS with a whole number, got {item!r}"
                            ) from None
     return widths
-
-
-def _command_line(ctx: click.Context) -> str:
-    """The command with its given options in declared order, files by name alone."""
-    words = ["ese", "compress"]
-    for param in ctx.command.params:
-        name = param.name or ""
-        if (name in ("output", "report")
-                or ctx.get_parameter_source(name) in (ParameterSource.DEFAULT, None)):
-            continue
-        value = ctx.params[name]
-        for item in value if isinstance(value, tuple) else (value,):
-            text = item.name if isinstance(item, Path) else str(item)
-            if isinstance(param, click.Argument):
-                words.append(text)
-            else:
-                words += [param.opts[-1]] + ([] if item is True else [text])
-    return shlex.join(words)

@@ -117,18 +117,27 @@ def matrix_of_entry(image: Image) -> NDArray[np.int64]:
     return book_of_entry(sections, rows_of(gaps, last), last, image.config)
 
 
-def fillers_by_matrix(image: Image) -> list[int]:
-    """Filler entries of each of ``manifest.matrices``; none but in ``relative4``.
+@dataclass(frozen=True)
+class EntryCounts:
+    """Entries of one matrix: fillers (only in ``relative4``), and weights at an end of the
+    entries' format, the only ones that can have been limited to it."""
 
-    Raises EseError if not every entry is in the lanes' memories.
-    """
+    fillers: int
+    extreme: int
+
+
+def entry_counts(image: Image) -> list[EntryCounts]:
+    """Of each of ``manifest.matrices``. Raises EseError if not every entry is in the lanes'
+    memories."""
     if not all_resident(image):
-        raise EseError("image: must have every entry in the lanes' memories to count fillers by "
+        raise EseError("image: must have every entry in the lanes' memories to count entries by "
                        "matrix, but streams some")
     weights, gaps, last = _fields(image)
-    fillers = (weights == 0) & (gaps > 0) & (last == 0)
-    counts = np.bincount(matrix_of_entry(image)[fillers], minlength=len(image.manifest.matrices))
-    return [int(count) for count in counts]
+    numbers, half = matrix_of_entry(image), 1 << (image.config.weight_bits - 1)
+    kinds = ((weights == 0) & (gaps > 0) & (last == 0), (weights == -half) | (weights == half - 1))
+    found = [np.bincount(numbers[kind], minlength=len(image.manifest.matrices)) for kind in kinds]
+    return [EntryCounts(int(fillers), int(extreme))
+            for fillers, extreme in zip(*found, strict=True)]
 
 
 def _values_of(weights: NDArray[np.int64], books: NDArray[np.int64]) -> list[NDArray[np.int64]]:

@@ -1,5 +1,6 @@
 """The HTML report: its numbers are the image's, and nothing is loaded from elsewhere."""
 
+import hashlib
 import json
 import re
 from html.parser import HTMLParser
@@ -8,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from ese_lstm.cli.html import bars, page, table
+from ese_lstm.cli.html import page, pairs, table
 from ese_lstm.cli.main import main
+from ese_lstm.cli.report_parts import step
 from ese_lstm.contract.image import read_image
 from ese_lstm.sim.golden.cycles import simulate_model
 from ese_lstm.sim.golden.decode import decode_image
+from ese_lstm.sim.golden.noise import measure_noise
 
 
 def run(command, *arguments, code=0):
@@ -33,6 +36,7 @@ class Balanced(HTMLParser):
     def handle_starttag(self, tag, attrs):
         if tag not in ("meta",):
             self.open.append(tag)
+        assert all(value is not None for _, value in attrs)
         self.seen.append(tag)
 
     def handle_startendtag(self, tag, attrs):
@@ -48,28 +52,36 @@ def folder(tmp_path, monkeypatch):
     torch.manual_seed(3)
     torch.save(torch.nn.LSTM(5, 8, proj_size=3).state_dict(), "a<b>.pt")
     options = ["a<b>.pt", "--config", "tiny", "--density", "0.3"]
+    np.save("f.npy", np.random.default_rng(1).normal(size=(20, 5)))
     run(main, "compress", *options, "--share-bits", "3", "--huffman", "-o", "my.ese",
-        "--report", "my.json")
+        "--report", "my.json", "--frames", "f.npy")
     run(main, "compress", *options, "--balance", "none", "-o", "plain.ese")
     return tmp_path
 
 
 def test_page(folder):
+    curve = [{"name": "dense", "density": 1.0, "per": 38.25, "cycles": 9000}]
+    curve += [{"name": name, "density": d, "per": 39 + d, "cycles": round(9000 * d)}
+              for name in ("balanced", "plain") for d in (0.5, 0.1)]
+    (folder / "c.jsonl").write_text("".join(json.dumps(line) + "\n" for line in curve))
+    (folder / "s.jsonl").write_text(json.dumps(
+        {"matrix": "Wix", "density": 0.3, "fer": 30.0, "per": 41.75}))
     said = run(main, "report", "my.ese", "--figures", "my.json", "--compare", "plain.ese",
-               "-o", "out")
+               "--curve", "c.jsonl", "--curve", "s.jsonl", "--frames", "f.npy", "-o", "out")
     assert said.stdout == "out/index.html\n"
     text = (folder / "out/index.html").read_text()
     Balanced(text)
     assert "a&lt;b&gt;.pt" in text and "a<b>" not in text
-    assert not re.search(r"(src|href)=|https?://|@import|<script", text)
+    assert not re.search(r"(src|href)=|https?://|@import|<script|url\(", text)
+    assert "prefers-color-scheme: dark" in text and "@media print" in text
     image, plain = read_image(folder / "my.ese"), read_image(folder / "plain.ese")
     values = json.loads((folder / "my.json").read_text())
     compared = 0
-    for one in (image, plain):
+    for name, one in (("my.ese", image), ("plain.ese", plain)):
         cycles = simulate_model(decode_image(one))
         assert f"<td>{cycles.cycles_per_frame:,}</td>" in text
         for lane, length in enumerate(one.sections["lane_lengths"]):
-            assert f"<title>{lane}: {int(length):,}</title>" in text
+            assert f"<title>{name}, lane {lane}: {int(length):,}</title>" in text
             compared += 1
     for m in values["matrices"]:
         assert f"<tr><td>{m['name']}</td><td>{m['rows']:,}</td>" in text
@@ -77,8 +89,49 @@ def test_page(folder):
     for stage in values["stages"]:
         assert f"<tr><td>{stage['name']}</td><td>{stage['bits']:,}</td>" in text
         compared += 1
-    assert compared == 2 * image.config.lanes + 9 + 6
+    for point in curve[1:]:
+        assert f"<title>{point['name']}: {100 - 100 * point['density']:g} weights" in text
+        assert f"<td>{point['per']:.2f}</td>" in text
+        compared += 1
+    assert compared == 2 * image.config.lanes + 9 + 6 + 4
+    assert "38.25" in text and "<td>41.75</td>" in text and "Speed-up over the dense" in text
     assert image.manifest.source_sha256 in text and "20 times" in text
+    for name in ("my.ese", "plain.ese", "my.json", "c.jsonl", "s.jsonl", "f.npy"):
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() in text
+    assert "ese report my.ese --figures my.json --compare plain.ese --curve c.jsonl" in text
+    size = (folder / "my.ese").stat().st_size
+    assert f"is {size:,} bytes" in text
+
+
+def test_tensors(folder):
+    """SQNR and saturations of the page are those of the golden model's measurement."""
+    run(main, "report", "my.ese", "--frames", "f.npy", "-o", "out")
+    text = (folder / "out/index.html").read_text()
+    found = measure_noise(read_image(folder / "my.ese"), [np.load(folder / "f.npy")])
+    for t in found:
+        assert re.search(rf"<tr><td>l0 {re.escape(t.name.replace('tanh_c', 'tanh(c)'))}[^<]*</td>"
+                         rf"<td>{t.bits} bits, 2⁻[^<]*</td><td>{t.values:,}</td>"
+                         rf"<td>{t.largest:.3f}</td><td>{t.sqnr_db:.1f}</td>"
+                         rf"<td>{t.saturated}</td>", text), t
+    assert len(found) == 9
+
+
+def test_fillers_and_formats_by_matrix(folder):
+    run(main, "compress", "a<b>.pt", "--config", "tiny", "--density", "0.05", "--index-mode",
+        "relative4", "-o", "r.ese", "--set", "acc_rows=64", "--lanes", "1")
+    run(main, "report", "r.ese", "-o", "out")
+    text = (folder / "out/index.html").read_text()
+    image = read_image(folder / "r.ese")
+    rows = re.findall(r"<tr><td>(l0\.W\w+)</td>(.*?)</tr>", text)
+    assert [name for name, _ in rows] == [m.name for m in image.manifest.matrices]
+    cells = [re.findall(r"<td>(.*?)</td>", row) for _, row in rows]
+    assert sum(int(row[6]) for row in cells) == image.manifest.filler_entries > 0
+    layer = image.manifest.layers[0]
+    steps = [row[5] for row in cells]
+    assert steps[0] == f"12 bits, {step(layer.gate_weight_frac[0])}"
+    assert steps[7] == f"12 bits, {step(layer.gate_weight_frac[1])}"
+    assert steps[8] == f"12 bits, {step(layer.projection_weight_frac)}"
+    assert step(12) == "2⁻¹²" and step(-3) == "2³"
 
 
 def test_without_figures(folder):
@@ -94,18 +147,13 @@ def test_refused(folder):
             (["my.ese", "--figures", "bad.json"], "must be what `ese compress --report` writes"),
             (["my.ese", "--figures", "none.json"], "must be what `ese compress --report` writes"),
             (["plain.ese", "--figures", "my.json"], "must be those of this image"),
+            (["my.ese", "--curve", "my.json"], "must hold lines of"),
+            (["my.ese", "--frames", "none.npy"], "frames: must be a .npy file"),
             (["none.ese"], "image: must be a file")):
         result = run(main, "report", *arguments, "-o", "out", code=2)
         assert message in result.stderr and not (folder / "out").exists()
 
 
-def test_bars_are_in_proportion():
-    heights = [float(h) for h in re.findall(r'<rect [^>]*height="([\d.]+)"',
-                                            bars(["a", "b", "c"], [1, 2, 4], "u", "x"))]
-    np.testing.assert_allclose(np.array(heights) / heights[2], [0.25, 0.5, 1.0], atol=1e-3)
-    assert bars(["a"], [0], "u", "x").count("<rect") == 1
-
-
 def test_text_is_escaped():
-    text = page("<t>", [table(["<h>"], [["<v>"]])])
-    assert "<t>" not in text and "<h>" not in text and "<v>" not in text
+    text = page("<t>", "<u>", [table(["<h>"], [["<v>"]]), pairs({"<n>": "<w>"})])
+    assert not re.search("<[tuhvnw]>", text) and text.count("&lt;") == 7

@@ -8,7 +8,7 @@ import pytest
 from ese_lstm.compress.pipeline import CompressOptions, compress_network
 from ese_lstm.compress.share import share_network
 from ese_lstm.compress.storage import (
-    fillers_by_matrix,
+    entry_counts,
     huffman_coded,
     matrix_of_entry,
     stages,
@@ -143,12 +143,17 @@ def test_entries_by_matrix(seed, mode):
     weights = image.sections["entries"] & ((1 << config.weight_bits) - 1)
     found = np.bincount(numbers[weights != 0], minlength=len(report.matrices))
     assert found.tolist() == [m.entries for m in image.manifest.matrices] and found.min() > 0
-    fillers = fillers_by_matrix(image)
+    counts = entry_counts(image)
+    fillers = [count.fillers for count in counts]
+    signed = (weights.astype(np.int64) ^ 2048) - 2048
+    for number, count in enumerate(counts):
+        mine = signed[numbers == number]
+        assert count.extreme == np.isin(mine, (-2048, 2047)).sum()
     assert len(fillers) == 17 and sum(fillers) == image.manifest.filler_entries
     if mode == "absolute":
         assert not any(fillers)
         with pytest.raises(EseError, match="must have every entry in the lanes' memories"):
-            fillers_by_matrix(replace(image, sections={
+            entry_counts(replace(image, sections={
                 **image.sections, "entries": image.sections["entries"][:-1]}))
     else:
         assert fillers == walked_fillers(image) and sum(f > 0 for f in fillers) > 8
