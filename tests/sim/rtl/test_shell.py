@@ -1,0 +1,41 @@
+"""The exported shell, driven through its AXI ports, against the golden model."""
+
+import numpy as np
+import pytest
+from ese_lstm.compress.synthetic import LayerShape
+from ese_lstm.contract.config import PRESETS
+from ese_lstm.contract.shell import SHELL_PRESETS, row_beats
+from ese_lstm.sim.rtl.shell_runner import run_shell
+
+TINY = PRESETS["tiny"]
+SHELL = SHELL_PRESETS["tiny"]
+FRAMES = 12
+LAYERS = [LayerShape(6, 3), LayerShape(5, 0)]
+# Rows of 32, 64 and 80 bits on streams of 64: less than a beat, one, and more than one.
+CHANNELS = (2, 4, 5)
+
+
+def outputs(case):
+    return np.stack([frame.outputs for frame in case.golden()])
+
+
+@pytest.mark.parametrize("pause", ["none", "half", "bursts"])
+@pytest.mark.parametrize("channels", CHANNELS)
+def test_outputs_and_counters(make_case, seed, channels, pause):
+    config = TINY.replace(channels=channels)
+    case = make_case(config, np.random.default_rng(seed), 7, LAYERS, 0.4, FRAMES)
+    result = run_shell(case.image, SHELL, case.frames, case.active, case.start, pause=pause,
+                       seed=seed)
+    expected = outputs(case)
+    assert expected.size > 0 and np.array_equal(result.outputs, expected)
+    counters, beats = result.counters, row_beats(config, SHELL)
+    assert counters["frames"] == counters["frames_in"] == counters["frames_out"] == FRAMES
+    assert counters["beats_in"] == FRAMES * (1 + case.frames.shape[1]) * beats
+    assert counters["beats_out"] == FRAMES * expected.shape[1] * beats
+    assert counters["frames_dropped"] == 0
+    assert counters["products"] == FRAMES * case.image.manifest.entries
+    assert counters["products"] + counters["nulls"] + counters["starved"] == \
+        TINY.lanes * counters["cycles"]
+    assert result.loaded_counters["beats_load"] == counters["beats_load"] > len(
+        case.image.sections["entries"])
+    assert result.loaded_counters["cycles"] == result.loaded_counters["frames"] == 0
