@@ -12,7 +12,7 @@ from ..contract.image import Image
 from . import charts
 from .curves import DENSE, CurvePoint, by_series
 from .html import heading, pairs, paragraph, section, table, tiles
-from .show import sizes
+from .show import TENSOR_NOTE, sizes, step, tensor_rows
 
 if TYPE_CHECKING:
     from ..sim.golden.cycles import CycleReport
@@ -194,25 +194,6 @@ def _weight_frac(image: Image, name: str) -> int:
     if matrix == "Wym":
         return layer.projection_weight_frac
     return layer.gate_weight_frac[matrix.endswith("r")]
-
-
-def step(frac: int) -> str:
-    """2 to the power of −frac."""
-    return "2" + str(-frac).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-
-
-def tensor_rows(noise: Sequence["TensorNoise"]) -> tuple[list[str], list[list[Any]]]:
-    """Header and rows of a table of tensors, for page and terminal."""
-    names = {"x": "x, inputs", "i": "i, gate", "f": "f, gate", "g": "g, gate", "o": "o, gate",
-             "c": "c, cell state", "tanh_c": "tanh(c)", "m": "m, hidden", "y": "y, projected"}
-    return (["tensor", "format", "values", "largest", "SQNR, dB", "saturated"],
-            [[f"l{t.layer} {names[t.name]}", f"{t.bits} bits, {step(t.frac)}", t.values,
-              f"{t.largest:.3f}",
-              None if t.sqnr_db is None else f"{t.sqnr_db:.1f}", t.saturated] for t in noise])
-
-
-TENSOR_NOTE = ("Saturated: of a gate, pre-activations beyond ±8; of tanh(c), cell states beyond "
-               "±8: there σ and tanh are flat.")
 
 
 def tensor_part(noise: Sequence["TensorNoise"], frames: int, cut: int) -> str:

@@ -1,5 +1,6 @@
 """Tables on the terminal; progress and errors go to standard error, results to standard output."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,13 @@ from ..contract.image import Image
 
 if TYPE_CHECKING:
     from ..compress.pipeline import CompressReport
+    from ..sim.golden.noise import TensorNoise
 
 console = Console(stderr=True)
 FILE_WIDTH = 200
 FIELD_UNITS = {"clock_mhz": "MHz"}
+TENSOR_NOTE = ("Saturated: of a gate, pre-activations beyond ±8; of tanh(c), cell states beyond "
+               "±8: there σ and tanh are flat.")
 
 
 def show(*tables: Table) -> None:
@@ -135,7 +139,7 @@ def compress_tables(output: Path, image: Image, report: "CompressReport") -> Non
         "dense bits, 32-bit floating point": report.dense_bits,
         "compression ratio": f"{report.compression_ratio:.2f}", "calibration": frames,
         **{f"note {number}": note for number, note in enumerate(report.notes, 1)},
-        "image": str(output)}))
+        "image": str(output), "image file, bytes": output.stat().st_size}))
 
 
 def _stage_table(report: "CompressReport") -> Table:
@@ -150,6 +154,36 @@ def _stage_table(report: "CompressReport") -> Table:
     return table
 
 
-def simulate_table(figures: dict[str, Any]) -> None:
-    """Counts of a simulation."""
-    show(_pairs("Simulation", {name.replace("_", " "): value for name, value in figures.items()}))
+def step(frac: int) -> str:
+    """2 to the power of −frac."""
+    return "2" + str(-frac).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def tensor_rows(noise: Sequence["TensorNoise"]) -> tuple[list[str], list[list[Any]]]:
+    """Header and rows of a table of tensors, for page and terminal."""
+    names = {"x": "x, inputs", "i": "i, gate", "f": "f, gate", "g": "g, gate", "o": "o, gate",
+             "c": "c, cell state", "tanh_c": "tanh(c)", "m": "m, hidden", "y": "y, projected"}
+    return (["tensor", "format", "values", "largest", "SQNR, dB", "saturated"],
+            [[f"l{t.layer} {names[t.name]}", f"{t.bits} bits, {step(t.frac)}", t.values,
+              f"{t.largest:.3f}",
+              None if t.sqnr_db is None else f"{t.sqnr_db:.1f}", t.saturated] for t in noise])
+
+
+def tensor_table(noise: Sequence["TensorNoise"]) -> Table:
+    """SQNR and saturations of activations and states."""
+    header, rows = tensor_rows(noise)
+    table = Table(title="Tensors, beside the same weights in real numbers", title_justify="left",
+                  caption=TENSOR_NOTE, caption_justify="left")
+    for number, name in enumerate(header):
+        table.add_column(name, justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*("–" if value is None else f"{value:,}" if type(value) is int else value
+                        for value in row))
+    return table
+
+
+def simulate_table(figures: dict[str, Any], noise: Sequence["TensorNoise"] = ()) -> None:
+    """Counts of a simulation, and its tensors' noise if measured."""
+    counts = _pairs("Simulation", {name.replace("_", " "): value
+                                   for name, value in figures.items()})
+    show(counts, *([tensor_table(noise)] if noise else []))

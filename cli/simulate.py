@@ -25,12 +25,15 @@ from .show import console, simulate_table
 @click.option("--channels", type=int,
               help="Simulate an engine with this many channels instead of the image's; an image "
                    "doesn't depend on them.")
+@click.option("--sqnr", is_flag=True,
+              help="Run the same weights in real numbers as well: signal-to-noise ratio and "
+                   "saturations of every tensor.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE.npy",
               help="Write the outputs, real values of shape (T, outputs, streams), float32; 0 "
                    "after a stream's end.")
 @click.pass_context
 def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend: str,
-             channels: int | None, output: Path | None) -> None:
+             channels: int | None, sqnr: bool, output: Path | None) -> None:
     """Run FRAMES.npy … through IMAGE: real values, (T, inputs) or (T, inputs, streams) a file.
 
     Every stream runs on a channel of its own; streams may differ in length.
@@ -42,7 +45,8 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
     Exit code 1 if the Verilog differs from the golden model in any value.
     """
     loaded = _with_channels(read_image(image), channels)
-    values, active, saturated = _inputs(loaded, load_streams(frames))
+    loaded_streams = load_streams(frames)
+    values, active, saturated = _inputs(loaded, loaded_streams)
     start = np.zeros_like(active)
     start[0] = True
     streams = int(active[0].sum())
@@ -50,6 +54,7 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
                                "saturated_input": saturated}
     with console.status("Running the golden model") as status:
         from ..sim.golden.decode import decode_image
+        from ..sim.golden.noise import measure_noise
         from ..sim.verify import golden_frames
 
         golden = list(golden_frames(decode_image(loaded), values, active, start))
@@ -57,6 +62,7 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
         for name in vars(golden[0].saturations):
             figures[f"saturated_{name}"] = sum(getattr(frame.saturations, name)
                                                for frame in golden)
+        noise = measure_noise(loaded, loaded_streams) if sqnr else ()
         if backend == "rtl":
             from ..sim.rtl.runner import compare, run_image
 
@@ -73,7 +79,7 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
     if output is not None:
         real = real_outputs(outputs[:, :, :streams], loaded.manifest)
         write_atomically(output, lambda temporary: _save(temporary, real))
-    simulate_table(figures)
+    simulate_table(figures, noise)
     if figures.get("mismatches"):
         ctx.exit(1)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.image import read_image
 from ese_lstm.sim.golden.decode import decode_image
 from ese_lstm.sim.golden.model import GoldenModel
+from ese_lstm.sim.golden.noise import measure_noise
 from ese_lstm.sim.rtl import runner
 
 TINY = ["--config", "tiny", "--set", "stream_depth=2048"]
@@ -134,6 +136,17 @@ def test_simulate_golden(image):
     steps = np.floor(frames * 2.0 ** loaded.manifest.layers[0].input_frac + 0.5).astype(np.int64)
     expected = GoldenModel(decode_image(loaded), 1).run(steps[:, :, None]).outputs
     assert np.array_equal(outputs * 2.0 ** 15, expected) and expected.any()
+
+
+def test_simulate_sqnr(image):
+    text = ese("simulate", image, "a.npy", "b.npy", "--channels", "2", "--sqnr").stdout
+    found = measure_noise(read_image(image), [np.load("a.npy"), np.load("b.npy")])
+    rows = [line for line in text.splitlines() if re.search(r"│ l[01] ", line)]
+    assert len(rows) == len(found) == 1 + 7 + 7
+    for row, tensor in zip(rows, found, strict=True):
+        assert f"│ {tensor.sqnr_db:.1f}" in row.replace("  ", "")
+        assert f"{tensor.values:,} │" in row and f"{tensor.saturated:,} │" in row
+    assert "σ and tanh are flat" in text
 
 
 def test_streams_of_several_files_run_apart(image):

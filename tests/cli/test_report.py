@@ -11,7 +11,7 @@ import torch
 from click.testing import CliRunner
 from ese_lstm.cli.html import page, pairs, table
 from ese_lstm.cli.main import main
-from ese_lstm.cli.report_parts import step
+from ese_lstm.cli.show import step
 from ese_lstm.contract.image import read_image
 from ese_lstm.sim.golden.cycles import simulate_model
 from ese_lstm.sim.golden.decode import decode_image
