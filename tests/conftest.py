@@ -2,8 +2,21 @@
 
 import os
 import random
+from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
+from ese_lstm.train.dataset import (
+    Dataset,
+    Utterance,
+    save_utterance,
+    write_header,
+    write_manifest,
+)
+
+INPUTS = 6
+PHONES = ("SIL", "A", "B", "C")
 
 
 @pytest.fixture
@@ -12,3 +25,23 @@ def seed() -> int:
     value = int(os.environ.get("ESE_SEED") or random.SystemRandom().getrandbits(31))
     print(f"seed: ESE_SEED={value}")
     return value
+
+
+@pytest.fixture(scope="session")
+def make_dataset() -> Callable[[Path], Dataset]:
+    """Writes a small dataset that an LSTM can learn into a folder: each phone has a direction,
+    frames are noisy."""
+    def make(folder: Path) -> Dataset:
+        rng = np.random.default_rng(5)
+        directions = rng.normal(size=(len(PHONES), INPUTS)) * 2
+        utterances = []
+        for number in range(14):
+            labels = np.repeat(rng.integers(0, len(PHONES), 6), 4)[:int(rng.integers(9, 24))]
+            frames = directions[labels] + rng.normal(size=(len(labels), INPUTS)) * 0.5
+            save_utterance(folder, f"u{number}", frames.astype(np.float32), labels)
+            utterances.append(Utterance(f"u{number}", len(labels),
+                                        "held-out" if number >= 11 else "train", f"word {number}"))
+        write_header(folder, INPUTS, 20.0, PHONES)
+        write_manifest(folder, utterances)
+        return Dataset(folder)
+    return make

@@ -92,13 +92,22 @@ def label_statistics(labels: Sequence[NDArray[np.int64]], phones: int
     return np.log(single / single.sum()), np.log(pairs / pairs.sum(axis=1, keepdims=True))
 
 
+def recognise(values: NDArray[np.floating], priors: NDArray[np.floating],
+              bigram: NDArray[np.floating], prior_weight: float = PRIOR_WEIGHT,
+              bigram_weight: float = BIGRAM_WEIGHT) -> NDArray[np.int64]:
+    """Phone of each frame, (T,), from scores (T, phones).
+
+    Viterbi sees log posterior − prior_weight · log prior, and bigram_weight · log transition.
+    """
+    return viterbi(log_softmax(values) - prior_weight * priors, bigram_weight * bigram)
+
+
 def score(utterances: Sequence[tuple[NDArray[np.floating], NDArray[np.int64]]],
           priors: NDArray[np.floating], bigram: NDArray[np.floating],
           prior_weight: float = PRIOR_WEIGHT, bigram_weight: float = BIGRAM_WEIGHT) -> Scores:
     """Score (scores (T, phones), labels (T,)) pairs.
 
-    Viterbi sees log posterior − prior_weight · log prior, and bigram_weight · log transition.
-    Raises EseError if there is nothing to score.
+    Raises EseError if there is nothing to score. See :func:`recognise` for the weights.
     """
     if not utterances:
         raise EseError("evaluate: at least one utterance must be scored, got none")
@@ -107,7 +116,7 @@ def score(utterances: Sequence[tuple[NDArray[np.floating], NDArray[np.int64]]],
     phones = errors = 0
     for values, labels in utterances:
         np.add.at(confusion, (labels, values.argmax(axis=1)), 1)
-        path = viterbi(log_softmax(values) - prior_weight * priors, bigram_weight * bigram)
+        path = recognise(values, priors, bigram, prior_weight, bigram_weight)
         truth = phone_string(labels)
         phones += len(truth)
         errors += edit_distance(phone_string(path), truth)

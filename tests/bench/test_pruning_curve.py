@@ -1,41 +1,32 @@
 """The curves on a small dataset: chain, equal treatment of both, resuming, tables."""
 
 import json
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from ese_lstm.bench import pruning_curve
-from ese_lstm.train.dataset import Utterance, save_utterance, write_header, write_manifest
+from ese_lstm.train.dataset import Dataset
 from ese_lstm.train.trainer import TrainOptions
 
 torch = pytest.importorskip("torch")
-INPUTS, PHONES = 6, ("SIL", "A", "B", "C")
 SMALL = ("--config", "tiny", "--densities", "0.5,0.25", "--epochs", "2", "--streams", "2",
          "--steps", "5", "--threads", "1", "--rate", "0.002", "--dropout", "0.1", "--brief")
 
 
 @pytest.fixture(scope="module")
-def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def start(tmp_path_factory: pytest.TempPathFactory,
+          make_dataset: Callable[[Path], Dataset]) -> Path:
     """A folder with a dataset and a dense model."""
     from ese_lstm.train.model import PhoneNet, Shape, save_model
 
     folder = tmp_path_factory.mktemp("curve")
-    rng = np.random.default_rng(5)
-    directions = rng.normal(size=(len(PHONES), INPUTS)) * 2
-    utterances = []
-    for number in range(12):
-        labels = np.repeat(rng.integers(0, len(PHONES), 6), 4)
-        frames = directions[labels] + rng.normal(size=(len(labels), INPUTS)) * 0.5
-        save_utterance(folder / "data", f"u{number}", frames.astype(np.float32), labels)
-        utterances.append(Utterance(f"u{number}", len(labels),
-                                    "held-out" if number >= 9 else "train"))
-    write_header(folder / "data", INPUTS, 20.0, PHONES)
-    write_manifest(folder / "data", utterances)
+    data = make_dataset(folder / "data")
     torch.manual_seed(3)
-    save_model(folder / "model.safetensors", PhoneNet(Shape(INPUTS, 16, 8, phones=PHONES)))
+    save_model(folder / "model.safetensors", PhoneNet(
+        Shape(data.inputs, 16, 8, phones=data.phones)))
     return folder
 
 

@@ -1,33 +1,10 @@
-"""A small dataset that an LSTM can learn: each phone has a direction, frames are noisy."""
-
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from ese_lstm.train.dataset import (
-    Dataset,
-    Utterance,
-    save_utterance,
-    write_header,
-    write_manifest,
-)
-
-INPUTS = 6
-PHONES = ("SIL", "A", "B", "C")
+from ese_lstm.train.dataset import Dataset
 
 
 @pytest.fixture
-def dataset(tmp_path: Path) -> Dataset:
-    folder = tmp_path / "data"
-    rng = np.random.default_rng(5)
-    directions = rng.normal(size=(len(PHONES), INPUTS)) * 2
-    utterances = []
-    for number in range(14):
-        labels = np.repeat(rng.integers(0, len(PHONES), 6), 4)[:int(rng.integers(9, 24))]
-        frames = directions[labels] + rng.normal(size=(len(labels), INPUTS)) * 0.5
-        save_utterance(folder, f"u{number}", frames.astype(np.float32), labels)
-        utterances.append(Utterance(f"u{number}", len(labels),
-                                    "held-out" if number >= 11 else "train"))
-    write_header(folder, INPUTS, 20.0, PHONES)
-    write_manifest(folder, utterances)
-    return Dataset(folder)
+def dataset(tmp_path: Path, make_dataset: Callable[[Path], Dataset]) -> Dataset:
+    return make_dataset(tmp_path / "data")
