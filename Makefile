@@ -6,8 +6,10 @@ CONFIG ?= xcku060-32x32
 OUT ?= build/verilog
 SPEECH ?= build/speech-model
 DATASET ?= build/speech
-MODEL ?= $(SPEECH)/pruned/model.safetensors
-CURVE_FLAGS ?= --epochs 4 --rate 0.001 --dropout 0.3 --input-dropout 0.1 --brief
+MODEL ?= $(SPEECH)/model.safetensors
+DENSE_FLAGS ?= --epochs 16 --dropout 0.3 --input-dropout 0.1 --brief
+PRUNE_FLAGS ?= --density 0.112 --lanes 32 --ramp 0.3 --rate 0.0015 --epochs 16 --dropout 0.1 --brief
+CURVE_FLAGS ?= --epochs 4 --rate 0.001 --dropout 0.1 --brief
 PYTEST_FLAGS ?= -n 2 --dist worksteal
 
 BIN := $(VENV)/bin
@@ -31,9 +33,30 @@ bench: $(VENV)/.ready-bench  ## the paper's network on the 1,024-multiplier engi
 ablations: $(VENV)/.ready-bench  ## tables and plots of docs/results, by the cycle model
 	$(BIN)/python -m ese_lstm.bench.ablations
 
-curves: $(VENV)/.ready-train  ## PER and cycles against density, balanced and plain (many hours)
+speech: $(SPEECH)/model.safetensors  ## data, dense and pruned 1024/512 network (about 2 h; goes on)
+
+demo-speech: $(VENV)/.ready-train $(MODEL)  ## MODEL on held-out speech of DATASET, as Verilog
+	$(BIN)/python -m ese_lstm.demo.speech_demo $(MODEL) $(DATASET) $(DEMO_FLAGS)
+
+curves: $(VENV)/.ready-train $(SPEECH)/.dense  ## PER and cycles against density, two ways (hours)
 	$(BIN)/python -m ese_lstm.bench.pruning_curve $(DATASET) \
-		--from $(SPEECH)/dense/model.safetensors -o build/curves $(CURVE_FLAGS)
+		--from $(SPEECH)/dense/model.safetensors -o $(SPEECH)/curves $(CURVE_FLAGS)
+
+# An interrupted training leaves files that look finished: these two say which one is.
+$(SPEECH)/.dense: | $(VENV)/.ready-train
+	$(BIN)/ese data prepare -o $(DATASET)
+	$(BIN)/ese train $(DATASET) -o $(SPEECH)/dense $(DENSE_FLAGS)
+	@touch $@
+
+$(SPEECH)/model.safetensors: | $(SPEECH)/.dense
+	$(BIN)/ese train $(DATASET) -o $(SPEECH)/pruned --from $(SPEECH)/dense/model.safetensors \
+		$(PRUNE_FLAGS)
+	$(BIN)/ese compress $(SPEECH)/pruned/model.safetensors \
+		--frames $(SPEECH)/pruned/calibration.npy -o $(SPEECH)/model.ese \
+		--report $(SPEECH)/model.json
+	$(BIN)/ese evaluate $(SPEECH)/pruned/model.safetensors $(DATASET) \
+		--image $(SPEECH)/model.ese --channels 64
+	@cp $(SPEECH)/pruned/model.safetensors $@
 
 test: lint types $(VENV)/.ready-dev  ## lint, types, all tests and every cocotb bench
 	$(BIN)/pytest $(PYTEST_FLAGS)
