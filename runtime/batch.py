@@ -1,7 +1,7 @@
 """Many utterances through one engine, its channels kept full."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -60,7 +60,7 @@ class BatchReport:
 class Batch:
     """Iterate for (key, outputs) of each utterance as it is done; then ``report`` is there.
 
-    Leaving the loop early closes the streams.
+    Whoever leaves the loop early closes the batch, and with it the streams.
     """
 
     def __init__(self, engine: Engine, utterances: Iterator[tuple[Any, ArrayLike]],
@@ -74,6 +74,10 @@ class Batch:
     def __iter__(self) -> Iterator[tuple[Any, NDArray[Any]]]:
         return self._iterator
 
+    def close(self) -> None:
+        """Stop, and close the streams."""
+        self._iterator.close()
+
     @property
     def report(self) -> BatchReport:
         """Throughput. Raises EseError before the last utterance is done."""
@@ -82,7 +86,7 @@ class Batch:
                            "not")
         return self._report
 
-    def _run(self) -> Iterator[tuple[Any, NDArray[Any]]]:
+    def _run(self) -> Generator[tuple[Any, NDArray[Any]]]:
         engine, open_streams = self._engine, dict[Any, tuple[Any, Stream]]()
         count = frames = 0
         with engine.turn() as lockstep:
@@ -141,9 +145,10 @@ def run_utterances(engine: Engine,
     channels empty at the end. integers: as :meth:`Engine.open_stream`.
     Raises as :meth:`Stream.push`; other open streams must have frames waiting.
     """
-    pairs = utterances.items() if isinstance(utterances, Mapping) else enumerate(utterances)
+    pairs: Iterable[tuple[Any, Any]] = (
+        utterances.items() if isinstance(utterances, Mapping) else enumerate(utterances))
     if order == "longest":
-        pairs = sorted(pairs, key=lambda pair: -len(pair[1]))  # type: ignore[arg-type]
+        pairs = sorted(pairs, key=lambda pair: -len(pair[1]))
     elif order != "arrival":
         raise EseError(f"order: must be arrival or longest, got {order!r}")
     return Batch(engine, iter(pairs), integers)

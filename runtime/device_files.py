@@ -71,6 +71,7 @@ class DeviceFiles:
     def __init__(self, path: Path, timeout_s: float) -> None:
         self.path, self._timeout_s = path, timeout_s
         self._open: dict[str, CharacterFile | RemoteFile] = {}
+        self._closed = False
         self._open_file(REGISTERS, os.O_RDWR)
 
     def open_data(self) -> None:
@@ -89,7 +90,8 @@ class DeviceFiles:
                 self._open.pop(name).close()
 
     def close(self) -> None:
-        """Close every file."""
+        """Close every file, for good."""
+        self._closed = True
         for file in self._open.values():
             file.close()
         self._open.clear()
@@ -97,13 +99,12 @@ class DeviceFiles:
     def read_register(self, offset: int) -> int:
         """The 32-bit register at a byte offset."""
         with self._calling(REGISTERS):
-            return int.from_bytes(self._open[REGISTERS].pread(4, offset, self._timeout_s),
-                                  "little")
+            return int.from_bytes(self._registers().pread(4, offset, self._timeout_s), "little")
 
     def write_register(self, offset: int, value: int) -> None:
         """Write the 32-bit register at a byte offset."""
         with self._calling(REGISTERS):
-            self._open[REGISTERS].pwrite(value.to_bytes(4, "little"), offset, self._timeout_s)
+            self._registers().pwrite(value.to_bytes(4, "little"), offset, self._timeout_s)
 
     def send(self, name: str, packet: NDArray[np.uint8]) -> None:
         """Write one packet, (bytes,), to LOAD or FRAMES; returns when the device has taken it."""
@@ -126,6 +127,12 @@ class DeviceFiles:
 
     def _name(self, name: str) -> Path:
         return self.path.with_name(f"{self.path.name}_{name}")
+
+    def _registers(self) -> "CharacterFile | RemoteFile":
+        """Open again after a call that took too long, whose answer may come still."""
+        if REGISTERS not in self._open and not self._closed:
+            self._open_file(REGISTERS, os.O_RDWR)
+        return self._open[REGISTERS]
 
     def _open_file(self, name: str, flags: int) -> None:
         path = self._name(name)
@@ -156,6 +163,7 @@ class DeviceFiles:
         except KeyError:
             raise DeviceError(f"device: {self._name(name)} must be open, but was closed") from None
         except TimeoutError:
+            self._open.pop(name).close()
             raise self._late(name) from None
         except OSError as error:
             if error.errno in _TIMES_UP:

@@ -14,18 +14,16 @@ from types import TracebackType
 from ...contract.config import EngineConfig
 from ...contract.errors import EseError
 from ...contract.shell import SHELL_PRESETS, ShellConfig
-from ...hw.emit import emit
-from ...hw.shell.shell import Shell
+from ...hw.shell.export import TOP, shell_verilog
 from .bench import PATTERNS
 from .verilator import Progress, SimulationError, build, launch, log_tail
 
 BENCH = "ese_lstm.sim.rtl.device_bench"
-TOP = "ese_shell"
 NAME = "xdma0"
 LONGEST_SOCKET_PATH = 107
 """Bytes of a Unix socket's path."""
 
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 5.0
 
 
@@ -48,15 +46,14 @@ class SimulatedDevice:
         self.config, self.shell = config, shell or default_shell(config)
         if progress:
             progress("write Verilog", 0.0)
-        verilog = emit(Shell(config=self.config, shell=self.shell), TOP, config)
-        simulator = build(verilog, TOP, progress=progress)
+        simulator = build(shell_verilog(config, self.shell), TOP, progress=progress)
         self._work = Path(tempfile.mkdtemp(prefix="ese-device-"))
         try:
             self.path = (self._work if folder is None else folder.absolute()) / NAME
             self._claim()
             self._process = launch(simulator, BENCH, {
-                "path": str(self.path), "pause": pause, "driver_timeout_s": driver_timeout_s,
-                "seed": seed}, self._work, seed=seed)
+                "path": str(self.path), "folder": str(self._work), "pause": pause,
+                "driver_timeout_s": driver_timeout_s, "seed": seed}, self._work, seed=seed)
         except BaseException:
             shutil.rmtree(self._work, ignore_errors=True)
             raise

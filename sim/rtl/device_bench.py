@@ -10,6 +10,7 @@ nothing then and the engine's cycle counter does not count.
 import errno
 import random
 import selectors
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -51,7 +52,7 @@ class Server:
                          "h2c_1": AxisSource(dut, "s_axis_frame", pause(rng))}
         self._sink = AxisSink(dut, "m_axis_frame", pause(rng))
         self._lite = AxiLite(dut, "s_axil")
-        path = Path(str(values["path"]))
+        path, self._folder = Path(str(values["path"])), Path(str(values["folder"]))
         # Whoever sees the last file can open them all; data files first, so that a program that
         # closes one and then writes a register finds it closed.
         self._files = {name: ServedFile(path.with_name(f"{path.name}_{name}"), self.selector,
@@ -72,6 +73,7 @@ class Server:
                 await self._turn()
         for file in self._files.values():
             file.close()
+        shutil.rmtree(self._folder, ignore_errors=True)  # who started this may be no more
 
     def fail(self) -> None:
         """Tell everyone that the device is out of order."""
@@ -170,8 +172,10 @@ class Server:
         still = 0
         for _ in range(TURN_CYCLES):
             await self.bench.rise()
-            for port in (*self._sources.values(), self._sink, self._lite):
-                port.drive()
+            for source in self._sources.values():
+                source.drive()
+            self._sink.drive()
+            self._lite.drive()
             await self.bench.fall()
             if self._sample():
                 return

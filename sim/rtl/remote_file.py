@@ -8,6 +8,7 @@ simulated device in place of a kernel driver, so a call means what it means to t
 
 import errno
 import os
+import select
 import socket
 import struct
 import time
@@ -139,6 +140,8 @@ class ServedFile:
 
     def _accept(self) -> None:
         connection, _address = self._listener.accept()
+        if self._hung_up():
+            self._drop()
         if self._connection is not None:
             connection.send(_RESULT.pack(-errno.EBUSY))
             connection.close()
@@ -148,9 +151,10 @@ class ServedFile:
         self._reply(_RESULT.pack(0))
 
     def _receive(self) -> None:
-        assert self._connection is not None
+        if self._connection is None:  # gone since the selector looked
+            return
         try:
-            data = self._connection.recv(_PIECE)
+            data = b"" if self._hung_up() else self._connection.recv(_PIECE)
         except OSError:
             data = b""
         if not data:
@@ -174,6 +178,14 @@ class ServedFile:
             self._connection.sendall(data)
         except OSError:
             self._drop()
+
+    def _hung_up(self) -> bool:
+        """The program closed the file, whatever of its last call lies here unread."""
+        if self._connection is None:
+            return False
+        poller = select.poll()
+        poller.register(self._connection, select.POLLRDHUP)
+        return bool(poller.poll(0))
 
     def _drop(self) -> None:
         connection, self._connection, self.call = self._connection, None, None
