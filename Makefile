@@ -19,7 +19,7 @@ TYPES := build/types
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo bench ablations test sim verilog synth timing lint-verilog lint types clean
-.PHONY: speech demo-speech curves distclean
+.PHONY: speech demo-speech curves bench-shell distclean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -29,6 +29,9 @@ demo: $(VENV)/.ready-demo  ## real checkpoint and speech to simulated Verilog, i
 
 bench: $(VENV)/.ready-bench  ## the paper's network on the 1,024-multiplier engine, in build/bench
 	$(BIN)/python -m ese_lstm.bench
+
+bench-shell: $(VENV)/.ready-bench  ## the same network in the AXI shell: what its streams cost
+	$(BIN)/python -m ese_lstm.bench.shell
 
 ablations: $(VENV)/.ready-bench  ## tables and plots of docs/results, by the cycle model
 	$(BIN)/python -m ese_lstm.bench.ablations

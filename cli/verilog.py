@@ -1,20 +1,29 @@
-"""``ese verilog``: an engine's Verilog, without any model."""
+"""``ese verilog``: an engine's Verilog, bare or in its AXI shell, without any model."""
 
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ..contract.shell import SHELL_PRESETS, load_shell_config
 from .options import KNOBS, chosen_config, config_options
 from .show import console
 
 
 @click.command(context_settings={"show_default": True})
 @config_options
+@click.option("--shell", metavar="NAME|FILE",
+              help="Add the AXI shell: " + ", ".join(SHELL_PRESETS) + ", or a JSON file. "
+                   "Without it, the bare engine.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True,
               metavar="DIRECTORY", help="Where to write; made if missing.")
-def verilog(config: str, sets: tuple[str, ...], output: Path, **knobs: Any) -> None:
+def verilog(config: str, sets: tuple[str, ...], shell: str | None, output: Path, **knobs: Any
+            ) -> None:
     """Write the Verilog of an engine, and a JSON file that describes its ports.
+
+    With --shell the engine comes with AXI4-Lite registers, AXI4-Streams and, if it streams
+    weights, an AXI4 memory port; the register map is written too, as a C header, a Python module
+    and a table.
 
     An engine is the same for every model that fits it: models are loaded as images. Needs
     neither PyTorch nor a checkpoint. Prints the paths written; a file whose content stays the
@@ -23,12 +32,23 @@ def verilog(config: str, sets: tuple[str, ...], output: Path, **knobs: Any) -> N
     \b
     ese verilog --config xcku060-32x32 -o build/
     ese verilog --lanes 8 --channels 4 --set clock_mhz=125.0 -o build/
+    ese verilog --config xcku060-32x32 --shell xcku060 -o build/
     """
     engine = chosen_config(config, sets, **{name: knobs[name] for name in KNOBS})
+    around = None if shell is None else load_shell_config(shell)
     with console.status("Elaborating") as status:
         from ..hw.export import export_verilog
+        from ..hw.shell.export import export_shell
 
-        files = export_verilog(engine, output, progress=lambda stage, done:
-                               status.update(f"{stage} {100 * done:.0f} %"))
-    click.echo(files.verilog)
-    click.echo(files.description)
+        def progress(stage: str, done: float) -> None:
+            status.update(f"{stage} {100 * done:.0f} %")
+
+        paths: tuple[Path, ...]
+        if around is None:
+            files = export_verilog(engine, output, progress=progress)
+            paths = files.verilog, files.description
+        else:
+            written = export_shell(engine, around, output, progress=progress)
+            paths = written.verilog, written.description, *written.registers
+    for path in paths:
+        click.echo(path)

@@ -9,8 +9,10 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 from cocotbext.axi import (
+    AxiBus,
     AxiLiteBus,
     AxiLiteMaster,
+    AxiRam,
     AxiResp,
     AxiStreamBus,
     AxiStreamFrame,
@@ -23,15 +25,17 @@ from ...contract.registers import COUNTERS, register
 from .bench import CLOCK_PERIOD_NS, PATTERNS, finish, generator, job
 from .packets import split_packets
 
-CHANNELS = ("load", "frame", "result", "aw", "w", "b", "ar", "r")
+MEMORY_CHANNELS = ("memory_aw", "memory_w", "memory_b", "memory_ar", "memory_r")
+CHANNELS = ("load", "frame", "result", "aw", "w", "b", "ar", "r", *MEMORY_CHANNELS)
 """Channels of the shell that can pause."""
+MEMORY_BYTES = 1 << 20
 
 PATIENCE = 200_000
 """Cycles after which a wait has failed."""
 
 
 class ShellBench:
-    """The shell's host: registers by name, packets as bytes.
+    """The shell's host: registers by name, packets as bytes; a memory if there is a port for it.
 
     pauses: a pattern of ``bench.PATTERNS`` by channel, "none" for those not named.
     """
@@ -50,6 +54,15 @@ class ShellBench:
         channels = {"load": self.loads, "frame": self.frames, "result": self.results,
                     "aw": write.aw_channel, "w": write.w_channel, "b": write.b_channel,
                     "ar": read.ar_channel, "r": read.r_channel}
+        self.memory: AxiRam | None = None
+        if hasattr(dut, "m_axi_arvalid"):
+            self.memory = AxiRam(AxiBus.from_prefix(dut, "m_axi"), *ports, size=MEMORY_BYTES)
+            sides = self.memory.write_if, self.memory.read_if
+            for name in MEMORY_CHANNELS:
+                part = name.removeprefix("memory_")
+                channels[name] = getattr(sides[part in ("ar", "r")], f"{part}_channel")
+            for side in sides:
+                side.log.setLevel("WARNING")
         for name, channel in channels.items():
             channel.log.setLevel("WARNING")
             channel.set_pause_generator(
@@ -126,6 +139,12 @@ class ShellBench:
         return {name: await self.read(f"COUNTER_{name.upper()}_LO")
                 | await self.read(f"COUNTER_{name.upper()}_HI") << 32 for name in COUNTERS}
 
+    async def weights(self, base: int, rows: int) -> None:
+        """Where streamed weights lie, and how many rows a frame has of them."""
+        await self.write("WEIGHT_BASE_LO", base & 0xFFFFFFFF)
+        await self.write("WEIGHT_BASE_HI", base >> 32)
+        await self.write("WEIGHT_ROWS", rows)
+
     async def run(self, on: int = 1) -> None:
         """Write CONTROL.run."""
         await self.write("CONTROL", register("CONTROL").pack({"run": on}))
@@ -193,6 +212,11 @@ async def run_image(dut: Any) -> None:
     await bench.reset()
     await bench.load(split_packets(values["load"], values["load_sizes"]))
     loaded = await bench.counters()
+    if bench.memory is not None:
+        rows, base = values["rows"], int(values["weight_base"])
+        await bench.until("STATUS", "memory_busy", 0)
+        assert bench.memory.read(base, rows.size) == rows.tobytes(), "load packets fill the memory"
+        await bench.weights(base, int(values["row_count"]))
     await bench.run()
     frames = values["frames"]
     for packet in frames:

@@ -7,14 +7,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...contract.config import EngineConfig
+from ...contract.errors import EseError
 from ...contract.image import Image
 from ...contract.registers import COUNTERS
-from ...contract.shell import ShellConfig, load_packets, pack_frames, unpack_results
+from ...contract.shell import (
+    ShellConfig,
+    frame_widths,
+    load_packets,
+    pack_frames,
+    row_beats,
+    unpack_results,
+)
 from ...hw.shell.export import TOP, shell_verilog
 from .packets import join_packets
 from .verilator import Progress, Simulator, build, run
 
 BENCH = "ese_lstm.sim.rtl.shell_bench"
+SPEED_BENCH = "ese_lstm.sim.rtl.shell_speed_bench"
+PATIENCE = 1 << 20
+"""Cycles within which a frame must come."""
 
 
 @dataclass(frozen=True)
@@ -37,31 +48,82 @@ def shell_simulator(config: EngineConfig, shell: ShellConfig,
 
 def image_job(image: Image, shell: ShellConfig, frames: NDArray[np.integer],
               active: NDArray[np.bool_] | None = None,
-              start: NDArray[np.bool_] | None = None) -> dict[str, Any]:
+              start: NDArray[np.bool_] | None = None, weight_base: int = 0) -> dict[str, Any]:
     """What a bench needs to load an image and run frames (T, inputs, channels) with their masks
-    (T, channels): ``load``, ``load_sizes``, ``frames``. Raises EseError for a wrong shape."""
+    (T, channels): ``load``, ``load_sizes``, ``frames``; and of streamed weights ``weight_base``,
+    ``row_count`` and ``rows``, their bytes. Raises EseError for a wrong shape."""
     mask = np.shape(frames)[0], image.config.channels
     packed = pack_frames(frames, np.ones(mask, bool) if active is None else active,
                          np.zeros(mask, bool) if start is None else start, image.config, shell)
-    return {**join_packets("load", load_packets(image, shell)), "frames": packed}
+    return {**join_packets("load", load_packets(image, shell, memory_base=weight_base)),
+            "frames": packed, "weight_base": weight_base, "row_count": image.rows,
+            "rows": np.frombuffer(image.memory, np.uint8)}
 
 
 def run_shell(image: Image, shell: ShellConfig, frames: NDArray[np.integer],
               active: NDArray[np.bool_] | None = None, start: NDArray[np.bool_] | None = None, *,
-              pause: str = "none", seed: int = 0,
+              pause: str = "none", weight_base: int = 0, seed: int = 0,
               progress: Progress | None = None) -> ShellResult:
     """Simulate ``frames`` (T, inputs, channels), integers in the input format, in Verilator.
 
     active, start: (T, channels); all active, no start without them. pause: a pattern of
-    ``bench.PATTERNS`` for pauses of every AXI channel. Raises EseError for frames of another shape
+    ``bench.PATTERNS`` for pauses of every AXI channel. weight_base: byte address of streamed
+    weights in external memory. Raises EseError for frames of another shape
     or range, SimulationError if the run fails.
     """
-    job = image_job(image, shell, frames, active, start)
+    job = image_job(image, shell, frames, active, start, weight_base)
     simulator = shell_simulator(image.config, shell, progress)
     raw = run(simulator, BENCH, {**job, "pause": pause, "seed": seed}, seed=seed,
               progress=progress)
     return ShellResult(unpack_results(raw["outputs"], image.config, shell),
                        _named(raw["counters"]), _named(raw["loaded_counters"]))
+
+
+@dataclass(frozen=True)
+class SpeedResult:
+    """A run without pauses. outputs: (T, output_width, channels). counters: the shell's, read
+    through its registers when each frame's last beat had left. load_cycles: cycles of loading."""
+
+    config: EngineConfig
+    outputs: NDArray[np.int64]
+    counters: tuple[dict[str, int], ...]
+    load_cycles: int
+
+    @property
+    def steady_frames(self) -> int:
+        """Frames between the first and the last but one; see ``RtlResult.steady_frames``."""
+        return len(self.counters) - 2
+
+    def count(self, counter: str) -> int:
+        """Events of the ``steady_frames``."""
+        return self.counters[-2][counter] - self.counters[0][counter]
+
+    @property
+    def cycles_per_frame(self) -> float:
+        """Clock cycles from frame to frame in the steady state."""
+        return self.count("cycles") / self.steady_frames
+
+    @property
+    def utilisation(self) -> float:
+        """Share of multiplier slots that multiplied a weight in the steady state."""
+        return self.count("products") / (self.config.lanes * self.count("cycles"))
+
+
+def run_at_full_speed(image: Image, shell: ShellConfig, frames: NDArray[np.integer], *,
+                      progress: Progress | None = None) -> SpeedResult:
+    """Simulate at least three ``frames`` (T, inputs, channels) with a host that never waits.
+
+    Raises EseError for fewer frames or a wrong shape, SimulationError if the run fails.
+    """
+    if len(frames) < 3:
+        raise EseError(f"frames: must be at least 3 for a steady state, got {len(frames)}")
+    job = image_job(image, shell, frames)
+    row = row_beats(image.config, shell) * shell.stream_bytes
+    raw = run(shell_simulator(image.config, shell, progress), SPEED_BENCH, {
+        **job, "result_bytes": frame_widths(image)[1] * row,
+        "patience": PATIENCE}, progress=progress)
+    return SpeedResult(image.config, unpack_results(raw["outputs"], image.config, shell),
+                       tuple(map(_named, raw["counters"])), int(raw["load_cycles"]))
 
 
 def _named(values: NDArray[np.int64]) -> dict[str, int]:

@@ -1,11 +1,16 @@
 """The exported shell, driven through its AXI ports, against the golden model."""
 
+import random
+from pathlib import Path
+
 import numpy as np
 import pytest
 from ese_lstm.compress.synthetic import LayerShape
 from ese_lstm.contract.config import PRESETS
-from ese_lstm.contract.shell import SHELL_PRESETS, row_beats
-from ese_lstm.sim.rtl.shell_runner import run_shell
+from ese_lstm.contract.shell import SHELL_PRESETS, pack_results, row_beats
+from ese_lstm.sim.rtl.bench import PATTERNS
+from ese_lstm.sim.rtl.shell_runner import image_job, run_shell, shell_simulator
+from ese_lstm.sim.rtl.verilator import run
 
 TINY = PRESETS["tiny"]
 SHELL = SHELL_PRESETS["tiny"]
@@ -39,3 +44,22 @@ def test_outputs_and_counters(make_case, seed, channels, pause):
     assert result.loaded_counters["beats_load"] == counters["beats_load"] > len(
         case.image.sections["entries"])
     assert result.loaded_counters["cycles"] == result.loaded_counters["frames"] == 0
+
+
+@pytest.mark.parametrize("scenario", [
+    "restarts_without_loading", "bad_input_packets", "bad_load_packets", "bad_accesses",
+    "soft_reset_in_mid_input", "soft_reset_in_mid_output", "soft_reset_in_mid_load",
+    "reset_in_mid_transfer", "run_lowered_with_frames_in_flight",
+    "a_start_waits_for_a_load_packet"])
+def test_host(make_case, seed, scenario):
+    """Scenarios of ``bench_shell``, each with a random pattern of pauses on every channel."""
+    config = TINY.replace(channels=5)
+    case = make_case(config, np.random.default_rng(seed), 7, LAYERS, 0.4, FRAMES)
+    pause = random.Random(seed).choice([name for name in PATTERNS if name != "often"])
+    job = image_job(case.image, SHELL, case.frames, case.active, case.start)
+    expected = pack_results(outputs(case), config, SHELL)
+    result = run(shell_simulator(config, SHELL), "bench_shell", {
+        **job, "outputs": expected, "scenario": scenario, "pause": pause, "seed": seed,
+        "lanes": config.lanes, "row_bytes": row_beats(config, SHELL) * SHELL.stream_bytes},
+        search=Path(__file__).parent, seed=seed)
+    assert result["compared"] >= expected.size > 0

@@ -1,0 +1,117 @@
+"""cocotb bench of the shell at full speed: streams without a pause, counters after each frame."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import cocotb
+import numpy as np
+from numpy.typing import NDArray
+
+from ...contract.registers import COUNTERS, offset, register
+from .axi import AxiLite, AxisSink, AxisSource
+from .bench import Bench, finish, job, never, report
+from .packets import split_packets
+
+LOAD_SHARE = 0.5
+"""Of the time, as progress shows it."""
+PATIENCE = 1000
+"""Cycles within which a register must answer."""
+
+
+class FastHost:
+    """Everything that a host does at the shell's ports, at one beat a cycle."""
+
+    def __init__(self, dut: Any) -> None:
+        self.bench = Bench(dut)
+        self.loads = AxisSource(dut, "s_axis_load", never())
+        self.frames = AxisSource(dut, "s_axis_frame", never())
+        self.sink = AxisSink(dut, "m_axis_frame", never())
+        self.registers = AxiLite(dut, "s_axil")
+        self.packets: list[bytes] = []
+        ends: Any = [self.loads, self.frames, self.registers]
+        self.bench.sources = ends
+
+    def receive(self, size: int) -> None:
+        """From now on take output packets of ``size`` bytes."""
+        sinks: Any = [self.sink]
+        self.bench.sinks = sinks
+
+        def done(packet: bytes) -> None:
+            self.packets.append(packet)
+            self.sink.receive(size, done)
+
+        self.sink.receive(size, done)
+
+    @staticmethod
+    def send(source: AxisSource, packets: list[NDArray[np.uint8]]) -> None:
+        """Send packets one after another."""
+        waiting = deque(packet.tobytes() for packet in packets)
+
+        def following() -> None:
+            if waiting:
+                source.send(waiting.popleft(), following)
+
+        following()
+
+    async def _access(self, start: Callable[..., None], *values: int) -> int:
+        answers: list[tuple[int, int]] = []
+        start(*values, lambda data, response: answers.append((data, response)))
+        for _ in range(PATIENCE):
+            await self.bench.cycle()
+            if answers:
+                data, response = answers[0]
+                assert response == 0, "an access must be answered OKAY"
+                return data
+        raise AssertionError("a register must answer")
+
+    async def write(self, name: str, word: int) -> None:
+        """Write a register."""
+        await self._access(self.registers.write, offset(name), word)
+
+    async def read(self, name: str) -> int:
+        """Word of a register."""
+        return await self._access(self.registers.read, offset(name))
+
+    async def counters(self) -> list[int]:
+        """All counters in one cycle, always as many cycles after the call."""
+        await self.write("COUNTER_SNAPSHOT", 1)
+        return [await self.read(f"COUNTER_{name.upper()}_LO")
+                | await self.read(f"COUNTER_{name.upper()}_HI") << 32 for name in COUNTERS]
+
+
+@cocotb.test()
+async def run_at_full_speed(dut: Any) -> None:
+    """Bench of :func:`shell_runner.run_at_full_speed`."""
+    values = job()
+    host, patience = FastHost(dut), int(values["patience"])
+    frames = list(values["frames"])
+    await host.bench.start()
+    host.send(host.loads, split_packets(values["load"], values["load_sizes"]))
+    size = len(values["load"])
+    while host.loads.busy:
+        await host.bench.cycle()
+        if host.bench.cycles % 8192 == 0:
+            report(min(LOAD_SHARE, LOAD_SHARE * host.bench.cycles / size))
+        assert host.bench.cycles < 2 * size + 1000, "the load port stopped"
+    loaded = host.bench.cycles
+    while register("STATUS").field("load_busy").get(await host.read("STATUS")):
+        await host.bench.cycle()
+    await host.write("CONTROL", register("CONTROL").pack({"run": 1}))
+    host.receive(int(values["result_bytes"]))
+    host.send(host.frames, frames)
+    counters: list[list[int]] = []
+    quiet = 0
+    while len(counters) < len(frames):
+        await host.bench.cycle()
+        quiet += 1
+        assert quiet < patience, f"nothing came out after {len(counters)} frames"
+        if len(host.packets) > len(counters):
+            counters.append(await host.counters())
+            report(LOAD_SHARE + (1 - LOAD_SHARE) * len(counters) / len(frames))
+            quiet = 0
+    assert await host.read("ERROR") == 0
+    outputs = np.frombuffer(b"".join(host.packets), np.uint8)
+    finish({"outputs": outputs.reshape(len(frames), -1),
+            "counters": np.array(counters, np.int64), "load_cycles": loaded,
+            "cycles": host.bench.cycles})
