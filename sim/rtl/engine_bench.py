@@ -117,6 +117,16 @@ class EngineBench:
                 f"written, {len(self.sink.words)} of {self.outputs} output words received")
 
 
+def report_run(engine: EngineBench, loaded: int, load_s: float, cpu_s: float,
+               **more: int) -> None:
+    """Hand a finished run to the caller; loaded: cycles of loading, and its processor time."""
+    finish({"outputs": to_bytes(engine.sink.words, engine.last_bit + 1),
+            "counters": np.array(engine.counters, np.int64).reshape(-1, len(engine.names)),
+            "load_cycles": loaded, "cycles": engine.bench.cycles,
+            "load_cpu_s": load_s, "cpu_s": cpu_s,
+            **engine.cells.arrays("cell"), **engine.results.arrays("result"), **more})
+
+
 @cocotb.test()
 async def run_image(dut: Any) -> None:
     """Bench of :func:`runner.run_image`."""
@@ -128,8 +138,4 @@ async def run_image(dut: Any) -> None:
     loaded, load_s = engine.bench.cycles, time.process_time() - begin
     await engine.run()
     await engine.stop()
-    finish({"outputs": to_bytes(engine.sink.words, engine.last_bit + 1),
-            "counters": np.array(engine.counters, np.int64).reshape(-1, len(engine.names)),
-            "load_cycles": loaded, "cycles": engine.bench.cycles,
-            "load_cpu_s": load_s, "cpu_s": time.process_time() - begin,
-            **engine.cells.arrays("cell"), **engine.results.arrays("result")})
+    report_run(engine, loaded, load_s, time.process_time() - begin)

@@ -11,14 +11,21 @@ from ...contract.config import EngineConfig
 from ...contract.errors import EseError
 from ...contract.image import Image
 from ...contract.layout import epilogue_layout, header_layout, segment_layout
+from ...contract.memory import MemoryTiming
+from ...contract.shell import ShellConfig
 from ...hw.counters import COUNTERS
 from ...hw.export import TOP, engine_verilog
 from ...hw.layouts import frame_in_layout, frame_out_layout
 from .load import load_beats
+from .memory_model import memory_job
+from .streamed_top import STREAMED_TOP, streamed_verilog
 from .verilator import Progress, build, run
 from .words import from_bytes, pack_words, to_bytes, unpack_words
 
 BENCH = "ese_lstm.sim.rtl.engine_bench"
+STREAMED_BENCH = "ese_lstm.sim.rtl.streamed_bench"
+MEMORY = MemoryTiming(bits_per_cycle=512)
+"""Of a run for which nothing else is said: 12.8 GB/s at 200 MHz, 200 ns."""
 Ints = NDArray[np.int64]
 
 
@@ -85,12 +92,16 @@ class RtlResult:
 def run_image(image: Image, frames: NDArray[np.integer],
               active: NDArray[np.bool_] | None = None, start: NDArray[np.bool_] | None = None, *,
               input_pause: str = "none", output_pause: str = "none", load_pause: str = "none",
-              seed: int = 0, progress: Progress | None = None) -> RtlResult:
+              seed: int = 0, progress: Progress | None = None,
+              shell: ShellConfig | None = None, memory: MemoryTiming = MEMORY,
+              memory_pause: str = "none") -> RtlResult:
     """Simulate ``frames`` (T, inputs, channels), integers in the input format, in Verilator.
 
     active, start: (T, channels); all active, no start without them. input_pause, output_pause,
     load_pause: a pattern of ``bench.PATTERNS`` for pauses of the testbench. progress: called with
     stage and fraction. The simulator is built once per configuration and then kept.
+    An engine with a ``fetch_depth`` runs with the weight fetch of ``shell`` (the default one
+    without it) on a modelled memory; memory_pause: also a pattern, of its channels.
     Raises EseError for frames of another shape or range, SimulationError if the run fails.
     """
     config = image.config
@@ -104,7 +115,9 @@ def run_image(image: Image, frames: NDArray[np.integer],
               "result": sum(e["count"] for e in epilogues)}
     if progress:
         progress("write Verilog", 0.0)
-    simulator = build(engine_verilog(config), TOP, progress=progress)
+    verilog, top = ((streamed_verilog(config, shell or ShellConfig()), STREAMED_TOP)
+                    if config.fetch_depth else (engine_verilog(config), TOP))
+    simulator = build(verilog, top, progress=progress)
     beats = load_beats(image)
     job = {
         "frames": len(values), "output_width": widths["output"], "counters": COUNTERS,
@@ -112,7 +125,10 @@ def run_image(image: Image, frames: NDArray[np.integer],
         "words": _frame_words(values, masks[0], masks[1], config, seed),
         "input_pause": input_pause, "output_pause": output_pause, "load_pause": load_pause,
         "seed": seed, "patience": _patience(image)}
-    raw = run(simulator, BENCH, job, seed=seed, progress=progress)
+    if config.fetch_depth:
+        job |= memory_job(image, shell or ShellConfig(), memory, memory_pause)
+    raw = run(simulator, STREAMED_BENCH if config.fetch_depth else BENCH, job, seed=seed,
+              progress=progress)
     return RtlResult(config, tuple(_frames(raw, widths, len(values), config)),
                      int(raw["cycles"]), int(raw["load_cycles"]), float(raw["cpu_s"]),
                      float(raw["load_cpu_s"]))
@@ -191,7 +207,8 @@ def _patience(image: Image) -> int:
     """Cycles without any event after which a run counts as stuck: ten frames' work."""
     columns = sum(segment_layout(image.config).unpack(word)["length"]
                   for word in image.words("segments"))
-    return 10 * (int(image.sections["lane_lengths"].max()) + columns) + 2000
+    streamed = 32 * len(image.memory)  # at a slow memory's bit a cycle, four times over
+    return 10 * (int(image.sections["lane_lengths"].max()) + columns) + 2000 + streamed
 
 
 # Comparison ---------------------------------------------------------------------------------------

@@ -191,14 +191,17 @@ class EngineBench:
     """An engine with its streams and its observers: every write, every output, in order.
 
     idle, pause: probability of an idle cycle before each input column, and of not taking an
-    output; ``pause`` may be changed at any time. reset: the clock domain's, for testbenches.
+    output; ``pause`` may be changed at any time. rows: streamed weights of a frame; row_pause:
+    probability of an idle cycle before each. reset: the clock domain's, for testbenches.
     """
 
     LIMIT = 100_000
 
     def __init__(self, config: EngineConfig, rng: random.Random, idle: float = 0.0,
-                 pause: float = 0.0) -> None:
+                 pause: float = 0.0, row_pause: float = 0.0) -> None:
         self.config, self.rng, self.idle, self.pause = config, rng, idle, pause
+        self.rows: list[int] = []
+        self.row_pause = row_pause
         self.engine, self.reset = Engine(config=config), Signal()
         self.forget()
 
@@ -282,14 +285,29 @@ class EngineBench:
         simulator.add_clock(PERIOD)
         for testbench in testbenches:
             simulator.add_testbench(testbench)
-        for testbench in (observe, take):
+        for testbench in (observe, take, *([self.feed] if self.rows else [])):
             simulator.add_testbench(testbench, background=True)
         simulator.run()
+
+    async def feed(self, ctx: Any) -> None:
+        """Offer the rows, over and over; from the first again when rows_enable has fallen."""
+        port, number, offered = self.engine.rows, 0, False
+        while True:
+            offered = offered or self.rng.random() >= self.row_pause
+            ctx.set(port.payload.as_value(), self.rows[number] if offered else
+                    self.rng.getrandbits(len(port.payload.as_value())))
+            ctx.set(port.valid, offered)
+            _, _, ready, enable = await ctx.tick().sample(port.ready, self.engine.rows_enable)
+            if not enable:
+                number, offered = 0, False
+            elif offered and ready:
+                number, offered = (number + 1) % len(self.rows), False
 
     def play(self, image: Image, frames: Any, active: Any, start: Any,
              beats: Sequence[int] | None = None) -> None:
         """One run of an image, from loading to idle; ``beats`` loads something else."""
         total = len(frames) * decode_image(image).program.results
+        self.rows = image.words("rows") if image.rows else []
 
         async def drive(ctx: Any) -> None:
             await self.load(ctx, load_beats(image) if beats is None else beats)

@@ -1,0 +1,107 @@
+"""A DDR memory behind the AXI4 read channels: latency, refresh gaps, limited bandwidth."""
+
+import random
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from ...contract.image import Image
+from ...contract.memory import MemoryTiming
+from ...contract.shell import PAGE_BYTES, ShellConfig
+from .bench import Pattern
+
+BASE = 3 * PAGE_BYTES // 4
+"""Where the rows lie: not at the start of a page, so that bursts have to be cut."""
+
+
+def memory_job(image: Image, shell: ShellConfig, timing: MemoryTiming, pause: str
+               ) -> dict[str, Any]:
+    """What :class:`MemoryModel` needs, for :func:`verilator.run`."""
+    return {**{f"memory_{name}": value for name, value in asdict(timing).items()},
+            "memory_content": np.frombuffer(image.memory, np.uint8), "memory_rows": image.rows,
+            "memory_pause": pause, "memory_bytes": shell.memory_bytes,
+            "memory_address_bits": shell.memory_address_bits, "burst_beats": shell.burst_beats}
+
+
+class MemoryModel:
+    """Answers bursts in order with the bytes from ``BASE`` on; the rest of the memory is noise.
+
+    Counts cycles from the rise of ``rows_enable`` on. Raises AssertionError for a burst that leaves
+    its page, is too long, or changes before it is taken, and for addresses without rows.
+    """
+
+    def __init__(self, dut: Any, values: Mapping[str, Any], pause: Pattern,
+                 rng: random.Random) -> None:
+        self._dut, self._pause, self._rng = dut, pause, rng
+        self._timing = MemoryTiming(**{name: int(values[f"memory_{name}"]) for name in (
+            "bits_per_cycle", "latency", "refresh_interval", "refresh_cycles")})
+        self._size = int(values["memory_bytes"])
+        self._address_bits = int(values["memory_address_bits"])
+        self._burst_beats = int(values["burst_beats"])
+        content = values["memory_content"].tobytes()
+        content += rng.randbytes(-len(content) % self._size)
+        self._beats = [content[k:k + self._size] for k in range(0, len(content), self._size)]
+        self._credit = 8 * self._size
+        self._queue: deque[tuple[int, int, bool]] = deque()
+        """Earliest cycle, beat, whether it is its burst's last."""
+        self._offered = self._ready = False
+        self._waiting: int | None = None
+        self.cycle = 0
+        self.taken = 0
+        """Beats read."""
+        dut.base.value = BASE
+        dut.count.value = int(values["memory_rows"])
+        dut.r__valid.value = 0
+        dut.ar__ready.value = 0
+
+    def drive(self) -> None:
+        """After a rising edge."""
+        bits = 8 * self._size
+        rate = min(self._timing.bits_per_cycle, bits)
+        self._credit = min(self._credit + rate, bits + rate - 1)
+        ready = not next(self._pause)
+        if ready != self._ready:
+            self._dut.ar__ready.value = int(ready)
+            self._ready = ready
+        if self._offered:
+            return
+        if (self._queue and self._credit >= bits and self._queue[0][0] <= self.cycle
+                and not self._timing.refreshing(self.cycle) and not next(self._pause)):
+            _, beat, last = self._queue.popleft()
+            self._credit -= bits
+            data = int.from_bytes(self._beats[beat], "little")
+            self._dut.r__payload.value = data | int(last) << (bits + 2)
+            self._dut.r__valid.value = 1
+            self._offered = True
+        else:
+            self._dut.r__valid.value = 0
+
+    def sample(self) -> None:
+        """At a falling edge."""
+        if self._offered and int(self._dut.r__ready.value):
+            self.taken += 1
+            self._offered = False
+        if int(self._dut.ar__valid.value):
+            request = int(self._dut.ar__payload.value)
+            assert self._waiting in (None, request), "a request must stay until it is taken"
+            self._waiting = None if self._ready else request
+            if self._ready:
+                self._ask(request)
+        else:
+            assert self._waiting is None, "a request must stay until it is taken"
+        busy = bool(self._queue) or int(self._dut.rows_enable.value)
+        self.cycle = self.cycle + 1 if busy else 0
+
+    def _ask(self, request: int) -> None:
+        address = request & ((1 << self._address_bits) - 1)
+        beats = (request >> self._address_bits) + 1
+        end = address + beats * self._size
+        assert address // PAGE_BYTES == (end - 1) // PAGE_BYTES, "a burst must stay in its page"
+        assert beats <= self._burst_beats and address % self._size == 0
+        first = (address - BASE) // self._size
+        assert first >= 0 and first + beats <= len(self._beats), "only rows may be read"
+        self._queue += [(self.cycle + self._timing.latency, first + k, k == beats - 1)
+                        for k in range(beats)]

@@ -1,0 +1,55 @@
+"""cocotb bench of the engine with its weight fetch on a modelled memory."""
+
+import random
+import time
+from typing import Any
+
+import cocotb
+
+from .bench import PATTERNS, generator, job
+from .engine_bench import EngineBench, report_run
+from .memory_model import MemoryModel
+
+
+class StreamedBench(EngineBench):
+    """An engine's bench with a memory that moves in every cycle."""
+
+    def __init__(self, dut: Any, values: dict[str, Any]) -> None:
+        super().__init__(dut, values)
+        rng = generator(int(values["seed"]) + 1)
+        pause = PATTERNS[str(values["memory_pause"])](random.Random(rng.random()))
+        self.memory = MemoryModel(dut, values, pause, rng)
+
+    async def step(self) -> None:
+        """One cycle of streams, traces and memory."""
+        await self.bench.rise()
+        self.memory.drive()
+        for part in (*self.bench.sources, *self.bench.sinks):
+            part.drive()
+        await self.bench.fall()
+        for part in (*self.bench.sources, *self.bench.sinks):
+            part.sample()
+        self.memory.sample()
+        self.cells.sample()
+        self.results.sample()
+
+
+@cocotb.test()
+async def run_image(dut: Any) -> None:
+    """Bench of :func:`runner.run_image` for engines that stream weights."""
+    values = job()
+    engine = StreamedBench(dut, values)
+    await engine.bench.start(run=0)
+    begin = time.process_time()
+    await engine.load()
+    loaded, load_s = engine.bench.cycles, time.process_time() - begin
+    await engine.run()
+    taken = engine.memory.taken
+    await engine.stop()
+    for _ in range(engine.patience):
+        if int(dut.fetch_idle.value):
+            break
+        await engine.step()
+    assert int(dut.fetch_idle.value), "the weight fetch must become idle after the engine"
+    assert not int(dut.fetch_error.value), "no beat came with an error"
+    report_run(engine, loaded, load_s, time.process_time() - begin, memory_beats=taken)
