@@ -62,7 +62,7 @@ def main(model: Path, dataset: Path, utterances: int, priors: str, bigrams: str)
         train = data.split("train")
         places = np.unique(np.linspace(0, len(train) - 1, utterances).round().astype(int))
         corpus = Corpus.load(data, [train[place] for place in places])
-        grid = per_grid(net, corpus, *weights, Progress())
+        grid = per_grid(net, corpus, weights[0], weights[1], Progress())
     show([Text(f"PER %, {len(places)} training utterances",
                ("prior \\ bigram", *(f"{bigram:g}" for bigram in weights[1])),
                tuple((f"{prior:g}", *(f"{grid[prior, bigram]:.2f}" for bigram in weights[1]))

@@ -112,7 +112,7 @@ def stack(utterances: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.float64
     return frames, lengths
 
 
-def scale_inputs(network: Network, exponents: Sequence[int]) -> Network:
+def scale_inputs(network: Network, exponents: Sequence[int] | NDArray[np.int64]) -> Network:
     """The network for inputs scaled by 2**exponents: column j of the first W_x by 2**−e_j."""
     if not any(exponents):
         return network
