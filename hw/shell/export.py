@@ -25,7 +25,7 @@ from ...contract.shell import (
 from .. import emit
 from ..export import layout_fields, write_if_changed
 from ..inventory import instances, memories
-from .shell import LITE, STREAM_OUT, STREAMS_IN, Shell
+from .shell import LITE, MEMORY, STREAM_OUT, STREAMS_IN, Shell
 
 TOP = "ese_shell"
 DESCRIPTION_FORMAT = "ese-shell"
@@ -102,9 +102,11 @@ def _ports(config: EngineConfig, shell: ShellConfig) -> list[dict[str, Any]]:
 
 
 def _interfaces(config: EngineConfig) -> list[dict[str, str]]:
-    found = [(LITE, "axi4-lite slave")] + [(name, "axi4-stream slave") for name in STREAMS_IN]
-    return [{"prefix": prefix, "kind": kind}
-            for prefix, kind in (*found, (STREAM_OUT, "axi4-stream master"))]
+    found = [(LITE, "axi4-lite slave"), *((name, "axi4-stream slave") for name in STREAMS_IN),
+             (STREAM_OUT, "axi4-stream master")]
+    if config.fetch_depth:
+        found.append((MEMORY, "axi4 master"))
+    return [{"prefix": prefix, "kind": kind} for prefix, kind in found]
 
 
 def _packets(config: EngineConfig, shell: ShellConfig) -> dict[str, Any]:

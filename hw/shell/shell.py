@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Flow, In, Member, Out
 
@@ -14,11 +14,12 @@ from ..engine import Engine
 from .axi_lite import axi_lite_signature
 from .frame_unpack import FrameUnpack
 from .load_unit import ERRORS, LoadUnit
+from .memory_port import MemoryPort, memory_ports
 from .registers import Registers
 from .result_pack import ResultPack
 
 STREAMS_IN, STREAM_OUT = ("s_axis_load", "s_axis_frame"), "m_axis_frame"
-LITE = "s_axil"
+LITE, MEMORY = "s_axil", "m_axi"
 
 
 class Shell(wiring.Component):
@@ -32,12 +33,13 @@ class Shell(wiring.Component):
     -------
     s_axil_…: AXI4-Lite slave, the registers of ``contract.registers``. irq: level, active high.
     s_axis_load_…, s_axis_frame_…: AXI4-Stream slaves, m_axis_frame_…: master; packets of
-    ``contract.shell``.
+    ``contract.shell``. m_axi_…: AXI4 master, only if the engine streams weights.
 
-    CONTROL.run starts the engine once it is idle and no load packet is under way; from then on
-    input packets are taken. Lowering it ends that: frames that the engine has not started, and
-    the packet of which a part was taken, are forgotten without an error. soft_reset forgets all
-    but the words loaded; the header goes too, so that no frame is taken until one is loaded.
+    CONTROL.run starts the engine once it is idle, no load packet is under way and all it wrote to
+    external memory is there; from then on input packets are taken. Lowering it ends that: frames
+    that the engine has not started, and the packet of which a part was taken, are forgotten
+    without an error. soft_reset forgets all but the words loaded, after transfers on m_axi that
+    are under way; the header goes too, so that no frame is taken until one is loaded.
     """
 
     def __init__(self, *, config: EngineConfig, shell: ShellConfig) -> None:
@@ -52,6 +54,9 @@ class Shell(wiring.Component):
                         f"{stream}_tkeep": forward(shell.stream_bytes),
                         f"{stream}_tlast": forward(1), f"{stream}_tvalid": forward(1),
                         f"{stream}_tready": back(1)}
+        if config.fetch_depth:
+            members |= {f"{MEMORY}_{name}": flow(width)
+                        for name, flow, width in memory_ports(shell)}
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
@@ -65,11 +70,23 @@ class Shell(wiring.Component):
             place(m, platform, name, unit, module=f"ese_{name}")
         place(m, platform, "engine", engine, module="ese_engine", clear=registers.soft_reset)
 
+        events: dict[str, Value] = {}
+        errors: dict[str, Value] = {}
+        written: Value = Const(1)
+        if self.config.fetch_depth:
+            memory = MemoryPort(**parameters)
+            place(m, platform, "memory_port", memory, module="ese_memory_port")
+            self._external(m, memory, registers, load, engine)
+            written = memory.write_idle
+            events |= {"beats_read": memory.read_beat, "beats_write": memory.write_beat,
+                       "weight_rows": engine.rows.valid & engine.rows.ready}
+            errors |= {"memory_read": memory.read_error, "memory_write": memory.write_error}
+
         # Run and reset. A run that is lowered and raised again waits until the engine is idle.
         run, reset = Signal(), registers.soft_reset
         with m.If(~registers.run | reset):
             m.d.sync += run.eq(0)
-        with m.Elif(engine.idle & ~load.busy):
+        with m.Elif(engine.idle & ~load.busy & written):
             m.d.sync += run.eq(1)
         loadable = engine.idle & ~registers.run
         m.d.comb += [engine.run.eq(run), unpack.enable.eq(run & ~reset),
@@ -98,19 +115,33 @@ class Shell(wiring.Component):
         for name, flow, _width in axi_lite_ports():
             port, signal = getattr(self, f"{LITE}_{name}"), getattr(registers.bus, name)
             m.d.comb += signal.eq(port) if flow is In else port.eq(signal)
-        events: dict[str, Value] = {
+        events |= {
             "frames_in": unpack.frame, "frames_out": pack.packet,
             "frames_dropped": unpack.length_error | unpack.keep_error,
             "beats_in": moved["s_axis_frame"], "beats_out": moved["m_axis_frame"],
             "beats_load": moved["s_axis_load"]}
-        errors = {"frame_length": unpack.length_error, "frame_keep": unpack.keep_error,
-                  **{f"load_{name}": getattr(load, f"{name}_error") for name in ERRORS}}
+        errors |= {"frame_length": unpack.length_error, "frame_keep": unpack.keep_error,
+                   **{f"load_{name}": getattr(load, f"{name}_error") for name in ERRORS}}
         status = {"idle": loadable & ~reset, "running": ~engine.idle, "load_busy": load.busy}
         for target, values in ((registers.events, events), (registers.error_set, errors),
                                (registers.status, status)):
             m.d.comb += [target[name].eq(value) for name, value in values.items()]
         m.d.comb += [registers.counters.eq(engine.counters), self.irq.eq(registers.irq)]
         return m
+
+    def _external(self, m: Module, memory: MemoryPort, registers: Registers, load: LoadUnit,
+                  engine: Engine) -> None:
+        """The memory port: rows to the engine while it runs, words from load packets."""
+        wiring.connect(m, memory.rows, engine.rows)
+        wiring.connect(m, load.memory, memory.words)
+        idle = memory.read_idle & memory.write_idle
+        m.d.comb += [
+            memory.base.eq(registers.weight_base), memory.count.eq(registers.weight_rows),
+            memory.enable.eq(engine.rows_enable), registers.status.memory_busy.eq(~idle),
+            registers.reset_hold.eq(~idle)]
+        for name, flow, _width in memory_ports(self.shell):
+            port, signal = getattr(self, f"{MEMORY}_{name}"), getattr(memory, name)
+            m.d.comb += signal.eq(port) if flow is In else port.eq(signal)
 
 
 def axi_lite_ports() -> Iterator[tuple[str, Flow, int]]:

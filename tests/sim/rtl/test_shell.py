@@ -5,11 +5,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ese_lstm.compress.synthetic import LayerShape
+from ese_lstm.compress.pipeline import CompressOptions, compress_network
+from ese_lstm.compress.synthetic import LayerShape, random_frames, random_network
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.shell import SHELL_PRESETS, pack_results, row_beats
+from ese_lstm.sim.golden.cycles import simulate_model
+from ese_lstm.sim.golden.decode import decode_image
+from ese_lstm.sim.golden.model import GoldenModel
 from ese_lstm.sim.rtl.bench import PATTERNS
-from ese_lstm.sim.rtl.shell_runner import image_job, run_shell, shell_simulator
+from ese_lstm.sim.rtl.shell_runner import (
+    image_job,
+    run_at_full_speed,
+    run_shell,
+    shell_simulator,
+)
 from ese_lstm.sim.rtl.verilator import run
 
 TINY = PRESETS["tiny"]
@@ -63,3 +72,40 @@ def test_host(make_case, seed, scenario):
         "lanes": config.lanes, "row_bytes": row_beats(config, SHELL) * SHELL.stream_bytes},
         search=Path(__file__).parent, seed=seed)
     assert result["compared"] >= expected.size > 0
+
+
+def test_full_speed(make_case, seed):
+    """Without pauses: the same outputs, and counters after every frame, as a benchmark reads."""
+    config = TINY.replace(channels=5)
+    case = make_case(config, np.random.default_rng(seed), 7, LAYERS, 0.4, FRAMES)
+    model = GoldenModel(decode_image(case.image))
+    expected = np.stack([model.step(frame).outputs for frame in case.frames])
+    result = run_at_full_speed(case.image, SHELL, case.frames)
+    assert np.array_equal(result.outputs, expected) and expected.size > 0
+    assert [counters["frames_out"] for counters in result.counters] == [*range(1, FRAMES + 1)]
+    assert result.count("frames_in") == result.steady_frames == FRAMES - 2
+    assert result.count("products") == result.steady_frames * case.image.manifest.entries
+    bare = simulate_model(decode_image(case.image), FRAMES)
+    assert bare.cycles_per_frame <= result.cycles_per_frame < 2 * bare.cycles_per_frame
+
+
+@pytest.mark.parametrize("pause", ["none", "half"])
+def test_streamed_weights(seed, pause):
+    """Loaded through the shell into a memory behind m_axi, across a 4-KiB boundary, and read back
+    from there every frame."""
+    rng = np.random.default_rng(seed)
+    config = TINY.replace(fetch_depth=16)
+    network = random_network(rng, 7, LAYERS, 0.4)
+    image, _ = compress_network(network, config, 1.0, [random_frames(rng, 20, 7)],
+                                CompressOptions(resident="none"))
+    frames = rng.integers(-1 << 13, 1 << 13, (FRAMES, 7, config.channels))
+    model = GoldenModel(decode_image(image))
+    expected = np.stack([model.step(frame).outputs for frame in frames])
+    result = run_shell(image, SHELL, frames, pause=pause, weight_base=0x1FC0, seed=seed)
+    assert np.array_equal(result.outputs, expected) and expected.size > 0
+    counters, size = result.counters, SHELL.memory_bytes
+    assert image.rows > 8 and len(image.memory) > 0x40
+    assert counters["beats_write"] == -(-len(image.memory) // size)
+    assert counters["weight_rows"] >= FRAMES * image.rows
+    assert counters["beats_read"] * size >= FRAMES * len(image.memory)
+    assert counters["products"] == FRAMES * image.manifest.entries
