@@ -119,12 +119,13 @@ def _word(name: str, bits: int, access: Access, doc: str, reset: int | None = 0
 
 
 _ERRORS = {
-    "frame_length": "an input packet of the wrong length was dropped",
+    "frame_length": "an input packet of the wrong length, or without a header loaded, was dropped",
     "frame_keep": "an input packet with a TKEEP bit low was dropped",
     "load_section": "a load packet for an unknown section was swallowed",
     "load_lane": "a load packet for a lane that does not exist was swallowed",
     "load_busy": "a load packet came while the engine was not idle and was swallowed",
-    "load_length": "a load packet ended inside a word or ran out of its section",
+    "load_length": "a load packet without words, with a torn word, with a TKEEP bit low or with "
+                   "words outside its section was swallowed from there on",
     "memory_read": "external memory answered a read with an error",
     "memory_write": "external memory answered a write with an error",
     "access": "an access to this port was answered SLVERR",
@@ -211,9 +212,11 @@ OPERATION = (
              "them is enabled. Clear here first, then read and clear ERROR: no event is lost.",
              _flags(Access.W1C, _INTERRUPTS)),
     Register("WEIGHT_BASE_LO", 0x0A0, "Where streamed weights lie; change only while idle.",
-             _word("address", 32, Access.RW, "byte address of row 0, bits 31:0"), True),
+             _word("address", 32, Access.RW, "byte address of row 0, a multiple of memory_bits / 8: "
+                   "bits 31:0"), True),
     Register("WEIGHT_BASE_HI", 0x0A4, "Where streamed weights lie; change only while idle.",
-             _word("address", 32, Access.RW, "byte address of row 0, bits 63:32"), True),
+             _word("address", 32, Access.RW, "byte address of row 0: bits 63:32; those above "
+                   "memory_address_bits read 0"), True),
     Register("WEIGHT_ROWS", 0x0A8, "How many streamed weights; change only while idle.",
              _word("rows", 32, Access.RW, "rows that one frame reads; 0: none"), True),
     Register("COUNTER_SNAPSHOT", 0x100, "Copy of all counters in one cycle.",
