@@ -19,6 +19,7 @@ TYPES := build/types
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo bench ablations test sim verilog synth timing lint-verilog lint types clean
+.PHONY: compress-speed report-check
 .PHONY: speech demo-speech curves bench-shell distclean
 
 help:  ## this list
@@ -60,6 +61,12 @@ $(SPEECH)/model.safetensors: | $(SPEECH)/.dense
 	$(BIN)/ese evaluate $(SPEECH)/pruned/model.safetensors $(DATASET) \
 		--image $(SPEECH)/model.ese --channels 64
 	@cp $(SPEECH)/pruned/model.safetensors $@
+
+compress-speed: $(VENV)/.ready-bench  ## pruning to packing, and the golden model on held-out speech
+	$(BIN)/python -m ese_lstm.bench.compress_speed
+
+report-check: $(VENV)/.ready-dev  ## ese report in headless Chromium; screenshots in build/report
+	ESE_SHOTS=build/report $(BIN)/pytest -n0 tests/cli/test_report_page.py
 
 test: lint types $(VENV)/.ready-dev  ## lint, types, all tests and every cocotb bench
 	$(BIN)/pytest $(PYTEST_FLAGS)

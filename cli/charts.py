@@ -69,7 +69,7 @@ def panels(series: Mapping[str, Points], x_label: str, y_label: str,
         if mark is not None:
             parts.append(_level(frame, "", mark[1]))
         parts.append(_line(frame, 0, name, points, x_label, y_label))
-        found.append(figure(svg(134, f"{y_label}: {name}", parts, 240)))
+        found.append(figure(svg(138, f"{y_label}: {name}", parts, 240)))
     return f'<div class="panels">{"".join(found)}</div>' + caption(
         f"{y_label} against {x_label}" + ("" if mark is None else f"; dashed: {mark[0]}") + ".")
 
@@ -203,7 +203,7 @@ def _grid(frame: Frame, x_ticks: Sequence[float], y_ticks: Sequence[float],
         if upright:
             parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{frame.top}" '
                          f'y2="{frame.bottom}"/>')
-        parts.append(_text(x, frame.bottom + 16, text(value), "middle", "axis"))
+        parts.append(_text(x, frame.bottom + 18, text(value), "middle", "axis"))
     return "".join(parts)
 
 

@@ -35,7 +35,8 @@ td:first-child, th:first-child, .pairs td {{ text-align: left; }}
 .wide td:first-child {{ white-space: nowrap; }}
 .pairs td {{ overflow-wrap: anywhere; vertical-align: top; }}
 .pairs td:first-child {{ color: var(--soft); white-space: nowrap; }}
-figure {{ margin: .9rem 0; }} figcaption {{ color: var(--soft); font-size: .85rem; }}
+figure {{ margin: .9rem 0; overflow-x: auto; }} figure > svg {{ min-width: 38rem; }}
+figcaption {{ color: var(--soft); font-size: .85rem; }}
 svg {{ display: block; width: 100%; height: auto; overflow: visible; }}
 svg text {{ paint-order: stroke; stroke: var(--paper); stroke-width: 3px;
   font: 13px system-ui, "Segoe UI", Roboto, "Noto Sans", sans-serif;
@@ -46,7 +47,8 @@ svg .mark {{ stroke: var(--soft); stroke-dasharray: 4 3; }}
   margin: .4rem 0; }} .legend svg {{ display: inline-block; width: 22px; height: 12px;
   margin-right: .35rem; }}
 .panels {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(12.5rem, 1fr));
-  gap: .6rem 1rem; }} .panels figure {{ margin: 0; }}
+  gap: .6rem 1rem; }} .panels figure {{ margin: 0; overflow: visible; }}
+.panels svg {{ min-width: 0; }}
 """
 
 
