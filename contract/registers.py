@@ -212,7 +212,7 @@ OPERATION = (
              "them is enabled. Clear here first, then read and clear ERROR: no event is lost.",
              _flags(Access.W1C, _INTERRUPTS)),
     Register("WEIGHT_BASE_LO", 0x0A0, "Where streamed weights lie; change only while idle.",
-             _word("address", 32, Access.RW, "byte address of row 0, a multiple of memory_bits / 8: "
+             _word("address", 32, Access.RW, "byte address of row 0, whole memory beats; "
                    "bits 31:0"), True),
     Register("WEIGHT_BASE_HI", 0x0A4, "Where streamed weights lie; change only while idle.",
              _word("address", 32, Access.RW, "byte address of row 0: bits 63:32; those above "
