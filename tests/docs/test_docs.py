@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 from ese_lstm.contract import timing
+from ese_lstm.contract.registers import register
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ("README.md", "docs/architecture.md", "docs/compression.md", "docs/training.md")
+DOCUMENTS = ("README.md", "docs/architecture.md", "docs/compression.md", "docs/system.md",
+             "docs/training.md")
 ROOMS = "boards|cli|compress|contract|demo|docs|hw|package|sim|tests|train"
 
 
@@ -23,6 +25,20 @@ def test_every_hardware_unit_is_mapped() -> None:
     units = [path.name for path in (ROOT / "hw").glob("*.py") if path.name != "__init__.py"]
     assert len(units) > 10
     assert not [name for name in units if f"`hw/{name}`" not in text]
+
+
+def test_every_unit_of_the_shell_is_mapped() -> None:
+    text = (ROOT / "docs/system.md").read_text()
+    units = [f"hw/{room}/{path.name}" for room in ("memory", "shell")
+             for path in (ROOT / "hw" / room).glob("*.py") if path.name != "__init__.py"]
+    assert len(units) > 10
+    assert not [name for name in units if f"`{name}`" not in text]
+
+
+def test_errors_of_the_shell_are_described() -> None:
+    text = (ROOT / "docs/system.md").read_text()
+    assert not [field.name for field in register("ERROR").fields
+                if f"`{field.name}`" not in text]
 
 
 def test_latencies() -> None:
