@@ -52,6 +52,10 @@ if TYPE_CHECKING:
               help="Weight sharing: 2**BITS values per matrix, by k-means.")
 @click.option("--huffman", is_flag=True,
               help="Store weights and indices Huffman-coded; reading restores the same entries.")
+@click.option("--resident", default="auto", metavar="auto|all|none|TILES",
+              help="Weights that stay in the lanes' memories, for an engine with a fetch_depth: "
+                   "what fits, spread over the frame; all; none; or tiles like 0,3-5. The others "
+                   "are streamed from external memory.")
 @click.option("--key-map", "key_map", multiple=True, metavar="FILE.json|OURS=THEIRS",
               help="Names of tensors: weight_ih_l0=rnn.kernel, or a JSON object of such pairs; "
                    "only the tensors named are read. May be repeated.")
@@ -65,7 +69,7 @@ def compress(ctx: click.Context, /, checkpoint: Path, density: float,
              sets: tuple[str, ...], balance: Any, keep_one: bool, frames: tuple[Path, ...],
              input_scaling: Any, input_limit: float | None, gate_order: str,
              prefix: str | None, key_map: tuple[str, ...], output: Path, report: Path | None,
-             share_bits: int | None, huffman: bool, **knobs: Any) -> None:
+             share_bits: int | None, huffman: bool, resident: str, **knobs: Any) -> None:
     """Prune, calibrate, quantise and pack CHECKPOINT (.pt, .ckpt, .bin, .safetensors, .onnx).
 
     The checkpoint holds the state dict of a torch.nn.LSTM (several layers, proj_size), of an LSTM
@@ -90,7 +94,7 @@ def compress(ctx: click.Context, /, checkpoint: Path, density: float,
         status.update("Pruning, calibrating, quantising, packing")
         options = CompressOptions(balance, keep_one, input_scaling, input_limit,
                                   command_line(ctx), _densities(matrix_densities),
-                                  share_bits, huffman,
+                                  share_bits, huffman, resident=resident,
                                   weight_bits=_widths(matrix_bits))
         results = [compress_network(stack.network, engine, density, seen, options)
                    for stack, seen in zip(stacks, calibration_frames(stacks, streams),

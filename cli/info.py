@@ -8,18 +8,24 @@ import click
 from ..contract.config import PRESETS, load_config
 from ..contract.errors import EseError
 from ..contract.image import read_image
+from .estimate import estimate, memory_options
 from .show import config_tables, derived, image_tables, sizes
 
 
 @click.command()
 @click.argument("subject", metavar="IMAGE|CONFIG")
 @click.option("--json", "as_json", is_flag=True, help="JSON on standard output, for scripts.")
-def info(subject: str, as_json: bool) -> None:
+@click.option("--cycles", is_flag=True,
+              help="Also run the cycle model: cycles of a frame, utilisation.")
+@memory_options
+def info(subject: str, as_json: bool, cycles: bool, bandwidth: float | None,
+         latency: int | None) -> None:
     """Show an image (verified against its checksums), or an engine configuration.
 
     \b
     ese info model.ese
     ese info xcku060-32x32 --json
+    ese info model.ese --cycles --bandwidth 19.2 --latency 100
     """
     path = Path(subject)
     if subject in PRESETS or path.suffix == ".json":
@@ -34,8 +40,12 @@ def info(subject: str, as_json: bool) -> None:
         raise EseError(f"info: must be an image file, a JSON configuration or one of "
                        f"{', '.join(PRESETS)}, got {subject!r}")
     image = read_image(path)
+    if not cycles and (bandwidth is not None or latency is not None):
+        raise EseError("info: --bandwidth and --latency must come with --cycles")
+    figures = estimate(image, bandwidth, latency) if cycles else {}
     if as_json:
-        click.echo(json.dumps({"manifest": image.manifest.model_dump(), "sizes": sizes(image)},
+        click.echo(json.dumps({"manifest": image.manifest.model_dump(), "sizes": sizes(image),
+                               **({"cycles": figures} if cycles else {})},
                               indent=2, sort_keys=True))
     else:
-        image_tables(image)
+        image_tables(image, figures)

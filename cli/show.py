@@ -49,6 +49,8 @@ def sizes(image: Image) -> dict[str, Any]:
         "density": manifest.entries / max(manifest.dense_weights, 1),
         "longest_lane": max(lengths), "shortest_lane": min(lengths),
         "stored_bits": image.stored_bits, "published_bits": image.published_bits,
+        "resident_entries": sum(lengths), "streamed_entries": manifest.streamed_entries,
+        "rows": image.rows, "external_memory_bytes": len(image.memory),
     }
 
 
@@ -59,6 +61,11 @@ def _size_table(image: Image, extra: dict[str, Any]) -> Table:
         "density": f"{100 * values['density']:.2f} %",
         "null entries (empty lane columns)": values["null_entries"],
         "filler entries (relative4)": values["filler_entries"],
+        **({"resident entries": values["resident_entries"],
+            "streamed entries": values["streamed_entries"],
+            "rows in external memory": values["rows"],
+            "bytes in external memory": values["external_memory_bytes"]}
+           if values["rows"] else {}),
         "longest lane, entries": values["longest_lane"],
         "shortest lane, entries": values["shortest_lane"],
         "stored bits": values["stored_bits"],
@@ -80,8 +87,8 @@ def layer_table(image: Image) -> Table:
     return table
 
 
-def image_tables(image: Image) -> None:
-    """Everything that `ese info` says of an image."""
+def image_tables(image: Image, cycles: dict[str, Any]) -> None:
+    """Everything that `ese info` says of an image; cycles: the cycle model's figures, if any."""
     manifest, config = image.manifest, image.config
     matrices = Table(title="Matrices", title_justify="left")
     for name in ("matrix", "rows", "columns", "entries", "density %", "bits"):
@@ -95,7 +102,9 @@ def image_tables(image: Image) -> None:
         "command": manifest.command, "engine": f"{config.lanes} lanes × {config.channels} "
         f"channels, {config.index_mode}, {config.weight_bits}-bit weights, {config.act_bits}-bit "
         f"activations", "engine digest": config.digest}),
-        layer_table(image), matrices, _size_table(image, {}))
+        layer_table(image), matrices, _size_table(image, {}),
+        *([_pairs("Cycle model", {name.replace("_", " "): value
+                                  for name, value in cycles.items()})] if cycles else []))
 
 
 def derived(config: EngineConfig) -> dict[str, int]:

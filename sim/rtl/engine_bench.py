@@ -43,7 +43,7 @@ class EngineBench:
         rng = generator(int(values["seed"]))
         self.dut = dut
         self.bench = Bench(dut)
-        self.frames = int(values["frames"])
+        self.frames, self.runs = int(values["frames"]), 1
         self.outputs = self.frames * int(values["output_width"])
         self.patience = int(values["patience"])
         self.names = [str(name) for name in values["counters"]]
@@ -52,8 +52,8 @@ class EngineBench:
         load_pause = PATTERNS[str(values["load_pause"])](random.Random(rng.random()))
         self.loader = StreamSource(dut, "load", from_bytes(values["beats"]), pause=load_pause,
                                    rng=rng)
-        self.source = StreamSource(dut, "frame_in", from_bytes(values["words"]),
-                                   pause=input_pause, rng=rng)
+        self.words = from_bytes(values["words"])
+        self.source = StreamSource(dut, "frame_in", self.words, pause=input_pause, rng=rng)
         self.sink = StreamSink(dut, "frame_out", pause=output_pause)
         self.cells, self.results = Trace(dut, "trace_cell"), Trace(dut, "trace_result")
         self.last_bit = len(dut.frame_out__payload) - 1
@@ -76,15 +76,17 @@ class EngineBench:
     async def run(self) -> None:
         """Stream all frames through; sample counters with the last word of each."""
         self.dut.run.value = 1
+        self.source.words.extend(() if self.source.words else self.words)
         self.bench.sources, self.bench.sinks = [self.source], [self.sink]
         quiet, before = 0, -1
-        while len(self.sink.words) < self.outputs:
+        target = len(self.sink.words) + self.outputs
+        while len(self.sink.words) < target:
             got = len(self.sink.words)
             await self.step()
             if len(self.sink.words) > got and self.sink.words[-1] >> self.last_bit:
                 self.counters.append([int(getattr(self.dut, f"counters__{name}").value)
                                       for name in self.names])
-                report(0.3 + 0.7 * len(self.counters) / self.frames)
+                report(0.3 + 0.7 * len(self.counters) / (self.frames * self.runs))
             events = (self.source.taken + len(self.sink.words) + len(self.results.words)
                       + len(self.cells.words))
             quiet = quiet + 1 if events == before else 0
@@ -117,14 +119,13 @@ class EngineBench:
                 f"written, {len(self.sink.words)} of {self.outputs} output words received")
 
 
-def report_run(engine: EngineBench, loaded: int, load_s: float, cpu_s: float,
-               **more: int) -> None:
+def report_run(engine: EngineBench, loaded: int, load_s: float, cpu_s: float) -> None:
     """Hand a finished run to the caller; loaded: cycles of loading, and its processor time."""
     finish({"outputs": to_bytes(engine.sink.words, engine.last_bit + 1),
             "counters": np.array(engine.counters, np.int64).reshape(-1, len(engine.names)),
             "load_cycles": loaded, "cycles": engine.bench.cycles,
             "load_cpu_s": load_s, "cpu_s": cpu_s,
-            **engine.cells.arrays("cell"), **engine.results.arrays("result"), **more})
+            **engine.cells.arrays("cell"), **engine.results.arrays("result")})
 
 
 @cocotb.test()

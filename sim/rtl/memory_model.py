@@ -2,8 +2,8 @@
 
 import random
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,12 @@ BASE = 3 * PAGE_BYTES // 4
 """Where the rows lie: not at the start of a page, so that bursts have to be cut."""
 
 
-def memory_job(image: Image, shell: ShellConfig, timing: MemoryTiming, pause: str
+def memory_job(image: Image, shell: ShellConfig, timings: Sequence[MemoryTiming]
                ) -> dict[str, Any]:
-    """What :class:`MemoryModel` needs, for :func:`verilator.run`."""
-    return {**{f"memory_{name}": value for name, value in asdict(timing).items()},
+    """What :class:`MemoryModel` needs, for :func:`verilator.run`: one timing a run."""
+    return {"memory_timings": np.array([astuple(timing) for timing in timings], np.int64),
             "memory_content": np.frombuffer(image.memory, np.uint8), "memory_rows": image.rows,
-            "memory_pause": pause, "memory_bytes": shell.memory_bytes,
+            "memory_bytes": shell.memory_bytes,
             "memory_address_bits": shell.memory_address_bits, "burst_beats": shell.burst_beats}
 
 
@@ -36,8 +36,10 @@ class MemoryModel:
     def __init__(self, dut: Any, values: Mapping[str, Any], pause: Pattern,
                  rng: random.Random) -> None:
         self._dut, self._pause, self._rng = dut, pause, rng
-        self._timing = MemoryTiming(**{name: int(values[f"memory_{name}"]) for name in (
-            "bits_per_cycle", "latency", "refresh_interval", "refresh_cycles")})
+        self.timings = [MemoryTiming(*(int(value) for value in row))
+                        for row in values["memory_timings"]]
+        self.timing = self.timings[0]
+        """May be changed while nothing is under way."""
         self._size = int(values["memory_bytes"])
         self._address_bits = int(values["memory_address_bits"])
         self._burst_beats = int(values["burst_beats"])
@@ -60,7 +62,7 @@ class MemoryModel:
     def drive(self) -> None:
         """After a rising edge."""
         bits = 8 * self._size
-        rate = min(self._timing.bits_per_cycle, bits)
+        rate = min(self.timing.bits_per_cycle, bits)
         self._credit = min(self._credit + rate, bits + rate - 1)
         ready = not next(self._pause)
         if ready != self._ready:
@@ -69,7 +71,7 @@ class MemoryModel:
         if self._offered:
             return
         if (self._queue and self._credit >= bits and self._queue[0][0] <= self.cycle
-                and not self._timing.refreshing(self.cycle) and not next(self._pause)):
+                and not self.timing.refreshing(self.cycle) and not next(self._pause)):
             _, beat, last = self._queue.popleft()
             self._credit -= bits
             data = int.from_bytes(self._beats[beat], "little")
@@ -103,5 +105,5 @@ class MemoryModel:
         assert beats <= self._burst_beats and address % self._size == 0
         first = (address - BASE) // self._size
         assert first >= 0 and first + beats <= len(self._beats), "only rows may be read"
-        self._queue += [(self.cycle + self._timing.latency, first + k, k == beats - 1)
+        self._queue += [(self.cycle + self.timing.latency, first + k, k == beats - 1)
                         for k in range(beats)]

@@ -104,6 +104,27 @@ def run_image(image: Image, frames: NDArray[np.integer],
     without it) on a modelled memory; memory_pause: also a pattern, of its channels.
     Raises EseError for frames of another shape or range, SimulationError if the run fails.
     """
+    pauses = {"input_pause": input_pause, "output_pause": output_pause, "load_pause": load_pause,
+              "memory_pause": memory_pause}
+    return _simulate(image, frames, active, start, [memory], shell or ShellConfig(), pauses, seed,
+                     progress)[0]
+
+
+def run_memories(image: Image, frames: NDArray[np.integer], memories: Sequence[MemoryTiming],
+                 shell: ShellConfig, *, progress: Progress | None = None) -> list[RtlResult]:
+    """:func:`run_image` of an engine that streams weights, once a memory but loaded once; every
+    result has the cycles and times of all of them together."""
+    if not image.config.fetch_depth or not memories:
+        raise EseError("memories: must be at least one, and fetch_depth above 0")
+    pauses = dict.fromkeys(("input_pause", "output_pause", "load_pause", "memory_pause"), "none")
+    return _simulate(image, frames, None, None, memories, shell, pauses, 0, progress)
+
+
+def _simulate(image: Image, frames: NDArray[np.integer], active: NDArray[np.bool_] | None,
+              start: NDArray[np.bool_] | None, memories: Sequence[MemoryTiming],
+              shell: ShellConfig, pauses: dict[str, str], seed: int,
+              progress: Progress | None) -> list[RtlResult]:
+    """The runs of an image, one a memory (one in all without ``fetch_depth``)."""
     config = image.config
     header = header_layout(config).unpack(image.words("header")[0])
     values = _checked(frames, header["input_width"], config)
@@ -115,7 +136,7 @@ def run_image(image: Image, frames: NDArray[np.integer],
               "result": sum(e["count"] for e in epilogues)}
     if progress:
         progress("write Verilog", 0.0)
-    verilog, top = ((streamed_verilog(config, shell or ShellConfig()), STREAMED_TOP)
+    verilog, top = ((streamed_verilog(config, shell), STREAMED_TOP)
                     if config.fetch_depth else (engine_verilog(config), TOP))
     simulator = build(verilog, top, progress=progress)
     beats = load_beats(image)
@@ -123,15 +144,17 @@ def run_image(image: Image, frames: NDArray[np.integer],
         "frames": len(values), "output_width": widths["output"], "counters": COUNTERS,
         "beats": to_bytes(beats, max(beats).bit_length()),
         "words": _frame_words(values, masks[0], masks[1], config, seed),
-        "input_pause": input_pause, "output_pause": output_pause, "load_pause": load_pause,
-        "seed": seed, "patience": _patience(image)}
+        "seed": seed, "patience": _patience(image), **pauses}
+    runs = 1
     if config.fetch_depth:
-        job |= memory_job(image, shell or ShellConfig(), memory, memory_pause)
+        runs = len(memories)
+        job |= memory_job(image, shell, memories)
     raw = run(simulator, STREAMED_BENCH if config.fetch_depth else BENCH, job, seed=seed,
               progress=progress)
-    return RtlResult(config, tuple(_frames(raw, widths, len(values), config)),
-                     int(raw["cycles"]), int(raw["load_cycles"]), float(raw["cpu_s"]),
-                     float(raw["load_cpu_s"]))
+    done = list(_frames(raw, widths, runs * len(values), config))
+    return [RtlResult(config, tuple(done[first:first + len(values)]), int(raw["cycles"]),
+                      int(raw["load_cycles"]), float(raw["cpu_s"]), float(raw["load_cpu_s"]))
+            for first in range(0, len(done), len(values))]
 
 
 def _frames(raw: dict[str, NDArray[Any]], widths: dict[str, int], count: int,

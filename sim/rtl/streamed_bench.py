@@ -19,6 +19,7 @@ class StreamedBench(EngineBench):
         rng = generator(int(values["seed"]) + 1)
         pause = PATTERNS[str(values["memory_pause"])](random.Random(rng.random()))
         self.memory = MemoryModel(dut, values, pause, rng)
+        self.runs = len(self.memory.timings)
 
     async def step(self) -> None:
         """One cycle of streams, traces and memory."""
@@ -43,13 +44,14 @@ async def run_image(dut: Any) -> None:
     begin = time.process_time()
     await engine.load()
     loaded, load_s = engine.bench.cycles, time.process_time() - begin
-    await engine.run()
-    taken = engine.memory.taken
-    await engine.stop()
-    for _ in range(engine.patience):
-        if int(dut.fetch_idle.value):
-            break
-        await engine.step()
-    assert int(dut.fetch_idle.value), "the weight fetch must become idle after the engine"
-    assert not int(dut.fetch_error.value), "no beat came with an error"
-    report_run(engine, loaded, load_s, time.process_time() - begin, memory_beats=taken)
+    for timing in engine.memory.timings:
+        engine.memory.timing = timing
+        await engine.run()
+        await engine.stop()
+        for _ in range(engine.patience):
+            if int(dut.fetch_idle.value):
+                break
+            await engine.step()
+        assert int(dut.fetch_idle.value), "the weight fetch must become idle after the engine"
+        assert not int(dut.fetch_error.value), "no beat came with an error"
+    report_run(engine, loaded, load_s, time.process_time() - begin)
