@@ -1,9 +1,12 @@
 """``ese distill``: retrain a pruned checkpoint to answer as the dense one, without labels."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
+from numpy.typing import NDArray
 
 from ..contract.errors import EseError
 from .compress import _densities
@@ -11,7 +14,11 @@ from .frames import load_streams
 from .options import KNOBS, chosen_config, config_options
 from .show import console
 
+if TYPE_CHECKING:
+    from ..compress.network import Network
+
 HELD_OUT_EVERY = 8
+Frames = NDArray[np.float64]
 
 
 @click.command(context_settings={"show_default": True})
@@ -21,7 +28,8 @@ HELD_OUT_EVERY = 8
               help="Folder of this training; one that was interrupted goes on in it.")
 @click.option("--density", type=float, default=0.5, help="Share of every matrix's weights kept.")
 @click.option("--matrix-density", "matrix_densities", multiple=True, metavar="NAME=VALUE",
-              help="Density of one matrix (Wix … Wym); may be repeated.")
+              help="Density of one matrix, of every layer (Wix … Wym) or of one (l0.Wix); may be "
+                   "repeated.")
 @click.option("--balance", type=click.Choice(["matrix", "tile", "none"]), default="matrix",
               help="Equal shares per lane and matrix, per lane and tile, or plain magnitude.")
 @click.option("--keep-one", is_flag=True, help="Leave no (lane, column) without a weight.")
@@ -31,55 +39,105 @@ HELD_OUT_EVERY = 8
 @click.option("--streams", type=int, default=16, help="Utterances side by side.")
 @click.option("--steps", type=int, default=40, help="Frames of back-propagation through time.")
 @click.option("--rate", type=float, default=1e-3, help="Adam's rate, falling along a cosine.")
+@click.option("--window", type=click.IntRange(min=0), default=0, metavar="FRAMES",
+              help="Cut utterances into pieces of so many frames, each from zero state, as a host "
+                   "does that makes one result of each; 0: leave them whole.")
+@click.option("--hints", type=float, default=1.0,
+              help="Weight of the hidden layers' outputs in the loss; 0: only the last layer.")
+@click.option("--head", metavar="PREFIX",
+              help="Linear layer of CHECKPOINT (PREFIX.weight, PREFIX.bias) that the host applies "
+                   "to outputs, followed by ReLU: its direction is learned too, and reported.")
+@click.option("--head-weight", type=float, default=1.0, help="Weight of the head in the loss.")
+@click.option("--from", "begin", type=click.Path(path_type=Path), metavar="FILE",
+              help="Begin with these weights, model.safetensors of another folder, say.")
+@click.option("--held-out", "held_out", type=click.Path(path_type=Path), multiple=True,
+              metavar="PATH", help="Files or folders to report on, instead of every eighth "
+                                   "utterance of FRAMES.")
+@click.option("--targets", type=click.Path(path_type=Path), metavar="DIR",
+              help="Keep the dense network's outputs in a file of DIR for the next run on the same "
+                   "frames, instead of in memory.")
+@click.option("--brief", is_flag=True,
+              help="Products of bfloat16 factors: faster on processors that can.")
+@click.option("--threads", type=click.IntRange(min=1), help="Of PyTorch; all processors if not "
+                                                            "given.")
 @click.option("--train-weight-bits", type=int, default=0,
               help="Quantisation-aware: round weights to so many bits in training; 0: don't.")
 @click.option("--prefix", help="Which LSTM, if the checkpoint holds several.")
 @config_options
 def distill(checkpoint: Path, frames: tuple[Path, ...], output: Path, density: float,
             matrix_densities: tuple[str, ...], balance: Any, keep_one: bool, schedule: str,
-            epochs: int, streams: int, steps: int, rate: float, train_weight_bits: int,
-            prefix: str | None, config: str, sets: tuple[str, ...], **knobs: Any) -> None:
-    """Prune CHECKPOINT and retrain it on FRAMES.npy … of real input, (T, inputs) a file.
+            epochs: int, streams: int, steps: int, rate: float, window: int, hints: float,
+            head: str | None, head_weight: float, begin: Path | None,
+            held_out: tuple[Path, ...], targets: Path | None, brief: bool, threads: int | None,
+            train_weight_bits: int, prefix: str | None, config: str, sets: tuple[str, ...],
+            **knobs: Any) -> None:
+    """Prune CHECKPOINT and retrain it on FRAMES … of real input: .npy files, (T, inputs) each, or
+    folders of them.
 
     \b
-    ese distill pretrained.pt mel-*.npy --density 0.5 -o build/distilled
-    ese compress build/distilled/model.safetensors --frames mel-1.npy -o my.ese
+    ese distill pretrained.pt mel/ --density 0.5 -o build/half
+    ese distill pretrained.pt mel/ --density 0.3 --from build/half/model.safetensors \\
+        --schedule one-shot -o build/third
+    ese compress build/third/model.safetensors --frames mel/1.npy -o my.ese
 
-    Every eighth utterance is kept out of training; the cosine between the last outputs of dense
-    and pruned network on those is reported.
+    The pruned network learns the dense one's outputs, of every layer. The cosine between both
+    networks' last outputs of every held-out utterance (or window) is reported.
     """
     try:
-        from ..compress.checkpoint import load_network
-        from ..train.distill import Distiller, corpus_of, final_cosines
+        import torch
+
+        from ..compress.checkpoint import load_network, load_tensors
+        from ..train.distill import Distiller, DistillOptions, Head, corpus_of, final_cosines
         from ..train.pruning import PruneOptions
         from ..train.trainer import TrainOptions
     except ImportError as error:
         raise EseError(f"distill: needs {error.name}, which is not installed "
                        f"(pip install 'ese-lstm[train]')") from None
+    if threads is not None:
+        torch.set_num_threads(threads)
     engine = chosen_config(config, sets, **{name: knobs[name] for name in KNOBS})
+    prune = PruneOptions(engine, density, _densities(matrix_densities), balance, keep_one, schedule)
     with console.status("Reading") as status:
         teacher = load_network(checkpoint, prefix)
-        utterances = load_streams(frames)
-        if len(utterances) < HELD_OUT_EVERY:
-            raise EseError(f"frames: must be at least {HELD_OUT_EVERY} utterances, of which one "
-                           f"is held out, got {len(utterances)}")
-        widths = {utterance.shape[1] for utterance in utterances}
-        if widths != {teacher.inputs}:
-            raise EseError(f"frames: must have {teacher.inputs} inputs as {checkpoint.name} has, "
-                           f"got {sorted(widths)}")
-        held_out = corpus_of(utterances[::HELD_OUT_EVERY])
-        rest = corpus_of([utterance for number, utterance in enumerate(utterances)
-                          if number % HELD_OUT_EVERY])
+        student = None if begin is None else load_network(begin, "lstm")
+        host = None if head is None else Head.of(load_tensors(checkpoint), head, teacher.outputs)
+        mine, other = _split(_utterances(frames, teacher), _utterances(held_out, teacher))
         status.update("Running the dense network")
         distiller = Distiller(
-            teacher, rest, output, TrainOptions(epochs, streams, steps, rate,
-                                                weight_bits=train_weight_bits),
-            PruneOptions(engine, density, _densities(matrix_densities), balance, keep_one,
-                         schedule))
+            teacher, corpus_of(mine, window), output,
+            TrainOptions(epochs, streams, steps, rate, weight_bits=train_weight_bits, brief=brief),
+            prune, DistillOptions(hints, head_weight), host, student, targets)
         distiller.run(lambda report: status.update(
             f"step {report.step} of {report.steps}, error {report.loss:.4f}, cosine "
             f"{1 - report.fer / 100:.4f}, density {report.density:.3f}, {report.eta:.0f} s left"))
-        cosines = final_cosines(teacher, distiller.model, held_out)
+        rest = corpus_of(other, window)
+        cosines = final_cosines(teacher, distiller.model.network(), rest, host)
     console.print(f"held out: cosine {cosines.mean():.4f} mean, {cosines.min():.4f} smallest "
-                  f"({len(cosines)} utterances)")
+                  f"({len(cosines)} {'windows' if window else 'utterances'})")
     console.print(f"{output / 'model.safetensors'} after {distiller.step} steps")
+
+
+def _utterances(paths: Sequence[Path], teacher: "Network") -> list[Frames]:
+    """Every utterance of files and folders. Raises EseError naming the rule."""
+    files: list[Path] = []
+    for path in paths:
+        files += sorted(path.glob("*.npy")) if path.is_dir() else [path]
+        if path.is_dir() and not any(path.glob("*.npy")):
+            raise EseError(f"frames: {path} must hold .npy files, but has none")
+    found = load_streams(files)
+    widths = {utterance.shape[1] for utterance in found} - {teacher.inputs}
+    if widths:
+        raise EseError(f"frames: must have {teacher.inputs} inputs as {teacher.source} has, got "
+                       f"{sorted(widths)}")
+    return found
+
+
+def _split(frames: list[Frames], held_out: list[Frames]) -> tuple[list[Frames], list[Frames]]:
+    """Utterances to learn from, and to report on."""
+    if held_out:
+        return frames, held_out
+    if len(frames) < HELD_OUT_EVERY:
+        raise EseError(f"frames: must be at least {HELD_OUT_EVERY} utterances, of which one is "
+                       f"held out, got {len(frames)} (or give --held-out)")
+    return ([part for number, part in enumerate(frames) if number % HELD_OUT_EVERY],
+            frames[::HELD_OUT_EVERY])

@@ -38,15 +38,17 @@ def prune_network(network: Network, config: EngineConfig, density: float,
                   densities: Mapping[str, float] | None = None) -> Network:
     """Every matrix pruned to ``density`` (share of weights kept, 0 to 1); biases stay.
 
-    densities: by name of the matrix (MATRICES, of every layer), instead of ``density``.
-    Raises EseError if a density, its name or balance is not valid, or if keep_one needs more
-    weights than the density leaves.
+    densities: by name of the matrix, of every layer (``Wix``) or of one (``l0.Wix``, which goes
+    before), instead of ``density``. Raises EseError if a density, its name or balance is not
+    valid, or if keep_one needs more weights than the density leaves.
     """
     densities = densities or {}
+    known = {*MATRICES, *(f"l{number}.{name}" for number in range(len(network.layers))
+                          for name in MATRICES)}
     for name, value in {"density": density, **densities}.items():
-        if name != "density" and name not in MATRICES:
-            raise EseError(f"density: must be of a matrix among {', '.join(MATRICES)}, "
-                           f"got {name!r}")
+        if name != "density" and name not in known:
+            raise EseError(f"density: must be of a matrix among {', '.join(MATRICES)}, or of one "
+                           f"layer's as l0.Wix, got {name!r}")
         if not 0.0 <= value <= 1.0:
             raise EseError(f"density: must be 0 to 1, got {value}"
                            f"{'' if name == 'density' else f' for {name}'}")
@@ -54,18 +56,20 @@ def prune_network(network: Network, config: EngineConfig, density: float,
         raise EseError(f"balance: must be {', '.join(BALANCES)}, got {balance!r}")
     layers = []
     for number, layer in enumerate(network.layers):
+        wanted = {name: densities.get(f"l{number}.{name}", densities.get(name, density))
+                  for name in MATRICES}
         gate_lanes = lane_tiles(layer.cells, config.lanes, config.cells_per_tile)
         parts = []
         for kind, matrix in (("x", layer.w_x), ("r", layer.w_y)):
             gates = np.split(matrix, GATES)
             names = [f"W{gate}{kind}" for gate in GATE_NAMES]
             parts.append(np.concatenate(_prune(
-                gates, gate_lanes, config.lanes, [densities.get(name, density) for name in names],
+                gates, gate_lanes, config.lanes, [wanted[name] for name in names],
                 balance, keep_one, f"layer {number} {', '.join(names)}")))
         w_m = layer.w_m
         if w_m is not None:
             rows = lane_tiles(layer.projection, config.lanes, config.rows_per_tile)
-            (w_m,) = _prune([w_m], rows, config.lanes, [densities.get("Wym", density)], balance,
+            (w_m,) = _prune([w_m], rows, config.lanes, [wanted["Wym"]], balance,
                             keep_one, f"layer {number} Wym")
         layers.append(Layer(parts[0], parts[1], layer.bias, layer.peepholes, w_m))
     return network.with_layers(tuple(layers))

@@ -162,11 +162,13 @@ class Lstmp(nn.Module):
         return [(weight.new_zeros(streams, self.outputs), weight.new_zeros(streams, self.cells))
                 for _ in range(self.layers)]
 
-    def forward(self, frames: Tensor, state: list[tuple[Tensor, Tensor]], keep: Tensor
+    def forward(self, frames: Tensor, state: list[tuple[Tensor, Tensor]], keep: Tensor,
+                each: list[Tensor] | None = None
                 ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
         """Outputs (T, B, outputs) and the state after the last frame (detached).
 
-        keep: (T, B, 1), 0 in the first frame of an utterance, 1 elsewhere.
+        keep: (T, B, 1), 0 in the first frame of an utterance, 1 elsewhere. each: if given, every
+        layer's outputs are appended to it.
         """
         after = []
         values = frames
@@ -180,5 +182,7 @@ class Lstmp(nn.Module):
             w_m = getattr(self, f"weight_hr_l{layer}") if self.projection else None
             values, last = Recurrence.apply(gates, getattr(self, f"weight_hh_l{layer}"),
                                             peepholes, w_m, *state[layer], keep, brief)
+            if each is not None:
+                each.append(values)
             after.append((values[-1].detach(), last.detach()))
         return values, after

@@ -125,7 +125,7 @@ def test_density_of_single_matrices(seed):
 
 
 @pytest.mark.parametrize("densities, sentence", [
-    ({"Wxi": 0.1}, "density: must be of a matrix among Wix, .*, Wym, got 'Wxi'$"),
+    ({"Wxi": 0.1}, "among Wix, .*, Wym, or of one layer's as l0.Wix, got 'Wxi'$"),
     ({"Wix": 2}, "density: must be 0 to 1, got 2 for Wix$")])
 def test_bad_density_of_single_matrices(densities, sentence):
     network = random_network(np.random.default_rng(0), 3, [LayerShape(2)])
@@ -144,3 +144,13 @@ def test_unknown_balance():
     network = random_network(np.random.default_rng(0), 3, [LayerShape(2)])
     with pytest.raises(EseError, match=r"^balance: must be matrix, tile, none, got 'rows'$"):
         prune_network(network, CONFIG, 0.5, "rows")
+
+
+def test_a_density_of_one_layers_matrix_goes_before_that_of_all():
+    network = random_network(np.random.default_rng(3), 4, [LayerShape(8), LayerShape(8)])
+    pruned = prune_network(network, PRESETS["tiny"], 0.5, densities={"Wix": 0.25, "l0.Wix": 1.0})
+    kept = [{name: np.count_nonzero(matrix) / matrix.size for name, matrix in layer.matrices()}
+            for layer in pruned.layers]
+    assert (kept[0]["Wix"], kept[1]["Wix"], kept[0]["Wir"]) == (1.0, 0.25, 0.5)
+    with pytest.raises(EseError, match=r"got 'l2\.Wix'$"):
+        prune_network(network, PRESETS["tiny"], 0.5, densities={"l2.Wix": 0.5})
