@@ -14,6 +14,7 @@ from .info import info
 from .registers import registers
 from .report import report
 from .sensitivity import sensitivity
+from .serve import device
 from .simulate import simulate
 from .train import train
 from .verilog import verilog
@@ -47,7 +48,7 @@ def main() -> None:
     """
 
 
-for _command in (compress, data, distill, evaluate, info, registers, report, sensitivity,
+for _command in (compress, data, device, distill, evaluate, info, registers, report, sensitivity,
                  simulate, train, verilog):
     main.add_command(_command)
 

@@ -53,7 +53,8 @@ class SimulatedDevice:
             self._claim()
             self._process = launch(simulator, BENCH, {
                 "path": str(self.path), "folder": str(self._work), "pause": pause,
-                "driver_timeout_s": driver_timeout_s, "seed": seed}, self._work, seed=seed)
+                "streaming": int(config.fetch_depth > 0), "driver_timeout_s": driver_timeout_s,
+                "seed": seed}, self._work, seed=seed)
         except BaseException:
             shutil.rmtree(self._work, ignore_errors=True)
             raise

@@ -21,8 +21,9 @@ from cocotb.simtime import get_sim_time
 from cocotb.triggers import First, RisingEdge, Timer
 
 from .axi import AxiLite, AxisSink, AxisSource
+from .axi_memory import AxiMemory
 from .bench import CLOCK_PERIOD_NS, PATTERNS, Bench, job
-from .remote_file import READ, ServedFile
+from .remote_file import ERESTARTSYS, READ, ServedFile
 
 TURN_CYCLES = 64
 """Simulated between looks at the sockets."""
@@ -33,7 +34,6 @@ SLEEP_CYCLES = 16 * TURN_CYCLES
 QUIET_CYCLES = 300_000
 """Without any handshake, after which nothing is expected to happen by itself any more."""
 
-ERESTARTSYS = 512
 OKAY = 0
 
 
@@ -52,6 +52,7 @@ class Server:
                          "h2c_1": AxisSource(dut, "s_axis_frame", pause(rng))}
         self._sink = AxisSink(dut, "m_axis_frame", pause(rng))
         self._lite = AxiLite(dut, "s_axil")
+        self._memory = AxiMemory(dut, "m_axi", rng) if int(values["streaming"]) else None
         path, self._folder = Path(str(values["path"])), Path(str(values["folder"]))
         # Whoever sees the last file can open them all; data files first, so that a program that
         # closes one and then writes a register finds it closed.
@@ -62,7 +63,8 @@ class Server:
         self.selector.register(sys.stdin.fileno(), selectors.EVENT_READ, self._stop)
         self._frames = self._quiet = 0
         self._begun: set[str] = set()
-        wakers = [self._sink.valid, *(source.ready for source in self._sources.values())]
+        wakers = [self._sink.valid, *(source.ready for source in self._sources.values()),
+                  *(self._memory.starters if self._memory else [])]
         self._wakers = [RisingEdge(signal) for signal in wakers]
 
     async def serve(self) -> None:
@@ -110,7 +112,7 @@ class Server:
 
     def _working(self) -> bool:
         """Something is to be expected of the coming cycles."""
-        if self._lite.busy:
+        if self._lite.busy or (self._memory and self._memory.busy):
             return True
         busy = self._frames > 0 or any(self._port(name).busy for name in self._sources)
         busy = busy or (self._sink.busy and bool(int(self._sink.valid.value)))
@@ -176,6 +178,8 @@ class Server:
                 source.drive()
             self._sink.drive()
             self._lite.drive()
+            if self._memory:
+                self._memory.drive()
             await self.bench.fall()
             if self._sample():
                 return
@@ -189,15 +193,16 @@ class Server:
         before = len(self._begun)
         moved = [source.sample() for source in self._sources.values()]
         taken, last = self._sink.sample()
-        moved += [taken, self._lite.sample()]
+        moved += [taken, self._lite.sample(), bool(self._memory and self._memory.sample(cycles))]
         self._frames = max(0, self._frames - last)
         self._quiet = 0 if any(moved) else self._quiet + cycles
         return len(self._begun) < before
 
     def _can_sleep(self) -> bool:
         """Nothing happens before a ready or valid rises."""
-        return not self._paused and not self._lite.busy and all(
-            source.stalled for source in self._sources.values()) and not (
+        if self._paused or self._lite.busy or (self._memory and self._memory.busy):
+            return False
+        return all(source.stalled for source in self._sources.values()) and not (
             self._sink.busy and int(self._sink.valid.value))
 
     async def _sleep(self) -> None:

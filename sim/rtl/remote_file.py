@@ -19,6 +19,8 @@ from pathlib import Path
 from selectors import EVENT_READ, BaseSelector
 
 READ, WRITE = 1, 2
+ERESTARTSYS = 512
+"""What the driver lets through when a transfer takes longer than its timeout."""
 _CALL = struct.Struct("<BxxxIQ")
 _RESULT = struct.Struct("<q")
 _PIECE = 1 << 16

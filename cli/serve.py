@@ -1,0 +1,45 @@
+"""``ese device``: a simulated board for programs that open one."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..contract.errors import EseError
+from ..contract.shell import SHELL_PRESETS, load_shell_config
+from .options import KNOBS, chosen_config, config_options
+from .show import console
+
+
+@click.command(context_settings={"show_default": True})
+@click.argument("folder", type=click.Path(path_type=Path))
+@config_options
+@click.option("--shell", metavar="NAME|FILE",
+              help=f"AXI shell: {', '.join(SHELL_PRESETS)}, or a JSON file; by the engine's "
+                   f"channels without it.")
+@click.option("--pause", default="none", help="Pauses of all streams: none, rare, half, often or "
+                                              "bursts.")
+def device(folder: Path, config: str, sets: tuple[str, ...], shell: str | None, pause: str,
+           **knobs: Any) -> None:
+    """Serve a simulated XDMA device in FOLDER until it is interrupted.
+
+    Its four files are sockets that carry the calls of the driver's files to the exported Verilog
+    in Verilator. Prints the name that Engine.open takes, when it is ready.
+
+    \b
+    ese device /tmp/board --config demo-32x4
+    python examples/speech_stream.py xdma:/tmp/board/xdma0
+    """
+    engine = chosen_config(config, sets, **{name: knobs[name] for name in KNOBS})
+    chosen = None if shell is None else load_shell_config(shell)
+    from ..sim.rtl.device import SimulatedDevice
+
+    with console.status("Starting") as status:
+        simulated = SimulatedDevice(engine, chosen, folder=folder, pause=pause,
+                                    progress=lambda stage, done:
+                                    status.update(f"{stage} {100 * done:.0f} %"))
+    with simulated, suppress(KeyboardInterrupt):
+        click.echo(f"xdma:{simulated.path}")
+        simulated.wait()
+        raise EseError(f"device: the simulator must run, but {simulated.ending()}")
