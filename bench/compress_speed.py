@@ -15,6 +15,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cli.program import Progress, Update, exit_codes
 from ..compress.network import Network
 from ..compress.pipeline import CompressOptions, compress_network
 from ..compress.synthetic import GOOGLE_LSTMP, random_frames, random_network
@@ -24,10 +25,10 @@ from ..contract.frames import quantise_frames
 from ..contract.image import Image, read_image, write_atomically, write_image
 from ..sim.golden.decode import decode_image
 from ..sim.golden.model import GoldenModel
-from .__main__ import FULL, Progress, show
+from .__main__ import FULL
 from .measure import versions
 from .paper import INPUTS
-from .tables import Text
+from .tables import Text, show
 from .workload import REDUCED_CONFIG, REDUCED_INPUTS, REDUCED_SHAPE
 
 DENSITY = 0.112
@@ -74,7 +75,7 @@ def compress_times(network: Network, config: EngineConfig, repeats: int
                             "within_limit": values["plain"]["best_s"] <= COMPRESS_LIMIT_S}
 
 
-def golden_times(image: Image, clips: int, channels: int, progress: Progress) -> dict[str, Any]:
+def golden_times(image: Image, clips: int, channels: int, progress: Update) -> dict[str, Any]:
     """Time of as many random frames as the held-out clips have, all channels busy."""
     steps = -(-clips * CLIP_FRAMES // channels)
     golden = GoldenModel(decode_image(image), channels)
@@ -91,7 +92,7 @@ def golden_times(image: Image, clips: int, channels: int, progress: Progress) ->
 
 
 def held_out_times(dataset: Path, model: Path, config: EngineConfig, channels: int,
-                   progress: Progress) -> dict[str, Any]:
+                   progress: Update) -> dict[str, Any]:
     """Time of a real held-out split through the golden model of a trained (pruned) model."""
     try:
         from ..train.dataset import Dataset
@@ -139,7 +140,7 @@ def main(config: str | None, repeats: int, channels: int, dataset: Path | None,
     Exit codes: 0 measured, 2 wrong input. Times are of this machine in its present state: the
     load average before is among the figures.
     """
-    try:
+    with exit_codes():
         if (dataset is None) != (model is None):
             raise EseError("dataset: must be given together with --model, got one of them")
         engine = REDUCED_CONFIG if reduced and config is None else load_config(config or FULL)
@@ -160,9 +161,6 @@ def main(config: str | None, repeats: int, channels: int, dataset: Path | None,
             else held_out_times(dataset, model, engine, channels, progress))
         values |= {"load_average_after": round(os.getloadavg()[0], 2), "versions": versions()}
         write_atomically(output, lambda path: path.write_text(json.dumps(values, indent=2) + "\n"))
-    except EseError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(2)
     compress, golden = values["compress"], values["golden"]
     show([Text("Speed of compression", ("step", "s", "limit, s"), (
         (f"prune, calibrate, quantise, pack {compress['weights']:,} weights, best of {repeats}",

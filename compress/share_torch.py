@@ -63,8 +63,8 @@ class SharedWeight(nn.Module):
 
     def forward(self, codebook: torch.Tensor) -> torch.Tensor:
         """The weight."""
-        weight = LookUp.apply(codebook, self.slots, self.where, self.codes.shape)
-        assert isinstance(weight, torch.Tensor)
+        weight: torch.Tensor = LookUp.apply(  # type: ignore[no-untyped-call]
+            codebook, self.slots, self.where, self.codes.shape)
         return weight
 
     def right_inverse(self, weight: torch.Tensor) -> torch.Tensor:
