@@ -89,10 +89,15 @@ class Gather(wiring.Component):
     def _cut(self, m: Module) -> None:
         shell, word, beat = self.shell, self.words.payload, self.beats.payload
         parts = shell.stream_bits // shell.memory_bits
+        m.d.comb += [self.empty.eq(1), self.beats.valid.eq(self.words.valid), beat.strobe.eq(-1)]
+        if parts == 1:
+            m.d.comb += [beat.data.eq(word.data), beat.last.eq(word.last),
+                         beat.address.eq(word.address[exact_log2(shell.memory_bytes):]),
+                         self.words.ready.eq(self.beats.ready)]
+            return
         part = Signal(exact_log2(parts))
-        end = part.all() if len(part) else 1
+        end = part.all()
         m.d.comb += [
-            self.empty.eq(1), self.beats.valid.eq(self.words.valid), beat.strobe.eq(-1),
             beat.data.eq(word.data.word_select(part, shell.memory_bits)),
             beat.address.eq(Cat(part, word.address[exact_log2(shell.stream_bytes):])),
             beat.last.eq(word.last & end), self.words.ready.eq(self.beats.ready & end)]

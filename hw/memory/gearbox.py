@@ -119,7 +119,7 @@ class Gearbox(wiring.Component):
                 writer.en.eq(write & (part == bank // beat_words)),
                 writer.addr.eq(write_beat[exact_log2(parts):]),
                 writer.data.eq(self.beats.payload.word_select(bank % beat_words, WORD_BITS)),
-                reader.addr.eq(Mux(turn > bank, next_line, line))]
+                reader.addr.eq(Mux(turn > bank, next_line, line) if bank < banks - 1 else line)]
             word = Signal(WORD_BITS, name=f"word_{bank}", reset_less=True)
             with m.If(advance[0]):
                 m.d.sync += word.eq(reader.data)

@@ -1,6 +1,7 @@
 """The shell: an engine behind AXI4-Lite registers, AXI4-Streams and an AXI4 memory port."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.lib import wiring
@@ -61,7 +62,7 @@ class Shell(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        parameters = {"config": self.config, "shell": self.shell}
+        parameters: dict[str, Any] = {"config": self.config, "shell": self.shell}
         registers, load = Registers(**parameters), LoadUnit(**parameters)
         unpack, pack = FrameUnpack(**parameters), ResultPack(**parameters)
         engine = Engine(config=self.config)

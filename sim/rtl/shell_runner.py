@@ -81,22 +81,24 @@ def run_shell(image: Image, shell: ShellConfig, frames: NDArray[np.integer],
 
 @dataclass(frozen=True)
 class SpeedResult:
-    """A run without pauses. outputs: (T, output_width, channels). counters: the shell's, read
-    through its registers when each frame's last beat had left. load_cycles: cycles of loading."""
+    """A run without pauses. outputs: (T, output_width, channels). first, last: counters read
+    through the shell's registers when the last beat of the first and of the last but one frame had
+    left. load_cycles: cycles of loading."""
 
     config: EngineConfig
     outputs: NDArray[np.int64]
-    counters: tuple[dict[str, int], ...]
+    first: dict[str, int]
+    last: dict[str, int]
     load_cycles: int
 
     @property
     def steady_frames(self) -> int:
-        """Frames between the first and the last but one; see ``RtlResult.steady_frames``."""
-        return len(self.counters) - 2
+        """Frames between; see ``RtlResult.steady_frames``."""
+        return self.count("frames_out")
 
     def count(self, counter: str) -> int:
         """Events of the ``steady_frames``."""
-        return self.counters[-2][counter] - self.counters[0][counter]
+        return self.last[counter] - self.first[counter]
 
     @property
     def cycles_per_frame(self) -> float:
@@ -111,19 +113,20 @@ class SpeedResult:
 
 def run_at_full_speed(image: Image, shell: ShellConfig, frames: NDArray[np.integer], *,
                       progress: Progress | None = None) -> SpeedResult:
-    """Simulate at least three ``frames`` (T, inputs, channels) with a host that never waits.
+    """Simulate at least four ``frames`` (T, inputs, channels) with a host that never waits.
 
     Raises EseError for fewer frames or a wrong shape, SimulationError if the run fails.
     """
-    if len(frames) < 3:
-        raise EseError(f"frames: must be at least 3 for a steady state, got {len(frames)}")
+    if len(frames) < 4:
+        raise EseError(f"frames: must be at least 4 for a steady state, got {len(frames)}")
     job = image_job(image, shell, frames)
     row = row_beats(image.config, shell) * shell.stream_bytes
     raw = run(shell_simulator(image.config, shell, progress), SPEED_BENCH, {
         **job, "result_bytes": frame_widths(image)[1] * row,
         "patience": PATIENCE}, progress=progress)
-    return SpeedResult(image.config, unpack_results(raw["outputs"], image.config, shell),
-                       tuple(map(_named, raw["counters"])), int(raw["load_cycles"]))
+    first, last = map(_named, raw["counters"])
+    return SpeedResult(image.config, unpack_results(raw["outputs"], image.config, shell), first,
+                       last, int(raw["load_cycles"]))
 
 
 def _named(values: NDArray[np.int64]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""cocotb bench of the shell at full speed: streams without a pause, counters after each frame."""
+"""cocotb bench of the shell at full speed: streams without a pause, counters read meanwhile."""
 
 from collections import deque
 from collections.abc import Callable
@@ -43,6 +43,15 @@ class FastHost:
 
         self.sink.receive(size, done)
 
+    async def until(self, count: int, patience: int) -> None:
+        """Wait for ``count`` output packets, at most ``patience`` cycles for each."""
+        quiet = 0
+        while len(self.packets) < count:
+            before = len(self.packets)
+            await self.bench.cycle()
+            quiet = quiet + 1 if len(self.packets) == before else 0
+            assert quiet < patience, f"nothing came out after {before} frames"
+
     @staticmethod
     def send(source: AxisSource, packets: list[NDArray[np.uint8]]) -> None:
         """Send packets one after another."""
@@ -84,7 +93,7 @@ class FastHost:
 async def run_at_full_speed(dut: Any) -> None:
     """Bench of :func:`shell_runner.run_at_full_speed`."""
     values = job()
-    host, patience = FastHost(dut), int(values["patience"])
+    host = FastHost(dut)
     frames = list(values["frames"])
     await host.bench.start()
     host.send(host.loads, split_packets(values["load"], values["load_sizes"]))
@@ -100,16 +109,13 @@ async def run_at_full_speed(dut: Any) -> None:
     await host.write("CONTROL", register("CONTROL").pack({"run": 1}))
     host.receive(int(values["result_bytes"]))
     host.send(host.frames, frames)
-    counters: list[list[int]] = []
-    quiet = 0
-    while len(counters) < len(frames):
-        await host.bench.cycle()
-        quiet += 1
-        assert quiet < patience, f"nothing came out after {len(counters)} frames"
-        if len(host.packets) > len(counters):
-            counters.append(await host.counters())
-            report(LOAD_SHARE + (1 - LOAD_SHARE) * len(counters) / len(frames))
-            quiet = 0
+    counters = []
+    for count in (1, len(frames) - 1):
+        assert len(host.packets) < count, "reading counters must not take longer than the frames"
+        await host.until(count, int(values["patience"]))
+        report(LOAD_SHARE + (1 - LOAD_SHARE) * count / len(frames))
+        counters.append(await host.counters())
+    await host.until(len(frames), int(values["patience"]))
     assert await host.read("ERROR") == 0
     outputs = np.frombuffer(b"".join(host.packets), np.uint8)
     finish({"outputs": outputs.reshape(len(frames), -1),

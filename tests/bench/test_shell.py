@@ -10,12 +10,12 @@ from ese_lstm.sim.rtl.shell_runner import SpeedResult
 
 def test_reduced(tmp_path):
     output = tmp_path / "shell.json"
-    result = CliRunner().invoke(main, ["--reduced", "--frames", "2", "--stream-bits", "64",
+    result = CliRunner().invoke(main, ["--reduced", "--frames", "4", "--stream-bits", "64",
                                        "-o", str(output)])
     values = json.loads(output.read_text())
     shell, = values["shells"]
     assert shell["mismatches"] == 0 < shell["values_compared"]
-    assert shell["frames_measured"] == 2
+    assert shell["frames_measured"] == 4
     assert shell["cycles_per_frame"] >= values["bare"]["cycles_per_frame"]
     assert result.exit_code == (0 if shell["loss"] <= 0.01 else 1)
     page = output.with_suffix(".md").read_text()
@@ -29,8 +29,8 @@ def test_what_counts_as_good(products, mismatches, good):
     class Config:
         lanes = 1
 
-    counters = tuple({"cycles": 100 * k, "products": products * k} for k in range(4))
-    result = SpeedResult(Config(), None, counters, 7)
+    first, last = ({"cycles": 100 * k, "products": products * k, "frames_out": k} for k in (1, 3))
+    result = SpeedResult(Config(), None, first, last, 7)
     outcome = Outcome(64, result, 5, mismatches, 100.0, 0.99, (2, 3))
     assert outcome.good == good
     assert table([outcome]).rows[1][3] == "100"

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 from ese_lstm.contract.config import PRESETS
+from ese_lstm.contract.shell import SHELL_PRESETS
 from ese_lstm.hw.export import TOP, export_verilog
+from ese_lstm.hw.shell.export import TOP as SHELL_TOP
+from ese_lstm.hw.shell.export import export_shell
 from ese_lstm.synth import lint
 
 
@@ -17,6 +20,12 @@ def test_the_engine_is_clean_with_the_waivers_alone(tmp_path: Path) -> None:
 def test_relative_indices_are_clean_too(tmp_path: Path) -> None:
     config = PRESETS["tiny"].replace(index_mode="relative4", lanes=1, channels=1)
     assert lint.lint(config, tmp_path) == ""
+
+
+def test_the_shell_is_clean_too(tmp_path: Path) -> None:
+    config = PRESETS["tiny"].replace(fetch_depth=16)
+    verilog = export_shell(config, SHELL_PRESETS["tiny"], tmp_path).verilog
+    assert lint.check(verilog, SHELL_TOP) == ""
 
 
 @pytest.mark.parametrize(("rule", "body"), [
