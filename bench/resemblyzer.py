@@ -22,6 +22,7 @@ from ..compress.pipeline import CompressOptions, CompressReport, compress_networ
 from ..compress.reference import run_float
 from ..compress.storage import huffman_coded
 from ..compress.wide_inputs import widen
+from ..contract.coded import coded_bits
 from ..contract.config import PRESETS, EngineConfig
 from ..contract.errors import EseError
 from ..contract.image import Image, write_atomically
@@ -155,8 +156,7 @@ def _bits(report: CompressReport, stage: str) -> int:
 
 
 def _coded_bits(image: Image) -> int:
-    coded = huffman_coded(image, shared=False)
-    return 8 * sum(part.nbytes for part in coded.coded.values())
+    return coded_bits(huffman_coded(image, shared=False).coded, image.config)
 
 
 def tables(rows: Sequence[Row]) -> list[Text]:
@@ -227,7 +227,7 @@ def measure_command(models: tuple[Path, ...], speech: Path, cache: Path, windows
         if dense:
             wide = ENGINE.replace(weight_bits=16)
             work += [("original", teacher, engine, inputs) for engine, inputs in (
-                (ENGINE, "plain"), (ENGINE, "column"), (wide, "column"), (ENGINE, "wide"))]
+                (ENGINE, "wide"), (wide, "column"), (ENGINE, "column"), (ENGINE, "plain"))]
         work += [(path.parent.name or path.stem, load_network(path, "lstm"), ENGINE, "wide")
                  for path in models]
         rows: list[Row] = []
