@@ -134,9 +134,13 @@ def cycle_part(subjects: Sequence[Subject]) -> str:
             "weights": run.weights, "null entries": run.nulls, "fillers": run.fillers,
             **{f"waiting: {name}": sum(getattr(stalls, name) for stalls in starved)
                for name in ("queue", "dependency", "bank")}}
+    from ..compress.storage import all_resident
+
+    streams = not all(all_resident(subject.image) for subject in subjects)
     return section("Cycles", paragraph(
         "By the cycle model that the tests hold equal to the hardware's counters, in the steady "
-        "state, at the configuration's clock."),
+        "state, at the configuration's clock."
+        + (" Streamed weights are taken to be there in time." if streams else "")),
         table(["", *(subject.path.name for subject in subjects)], rows),
         charts.shares(kinds, "What the lanes' cycles of one frame go to"))
 

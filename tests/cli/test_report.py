@@ -134,6 +134,19 @@ def test_fillers_and_formats_by_matrix(folder):
     assert step(12) == "2⁻¹²" and step(-3) == "2³"
 
 
+def test_streamed_weights(folder):
+    """Loads and cycles are those of all entries, wherever they are stored."""
+    run(main, "compress", "a<b>.pt", "--config", "tiny", "--set", "fetch_depth=64", "--resident",
+        "none", "-o", "s.ese")
+    run(main, "report", "s.ese", "--compare", "plain.ese", "-o", "out")
+    text = (folder / "out/index.html").read_text()
+    image = read_image(folder / "s.ese")
+    loads = [int(n) for n in re.findall(r"<title>s.ese, lane \d+: (\d+)</title>", text)]
+    assert len(image.sections["entries"]) < sum(loads) == (
+        image.manifest.entries + image.manifest.null_entries) and len(loads) == 2
+    assert "Streamed weights are taken to be there in time" in text
+
+
 def test_without_figures(folder):
     run(main, "report", "plain.ese", "-o", "out")
     text = (folder / "out/index.html").read_text()
