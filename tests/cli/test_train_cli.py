@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 from ese_lstm.cli.main import main
 from ese_lstm.contract.image import read_image
 from ese_lstm.train.dataset import Utterance, save_utterance, write_header, write_manifest
+from safetensors.numpy import load_file
 
 PHONES = ("SIL", "A", "B")
 ENGINE = ["--config", "tiny"]
@@ -68,6 +69,15 @@ def test_train_prune_compress_evaluate(data: Path, tmp_path: Path) -> None:
     assert found["fixed"]["arithmetic"] == "fixed point, bit-exact"
     assert abs(found["fixed"]["fer"] - found["float"]["fer"]) < 5
     assert sum(map(sum, found["fixed"]["confusion"])) == found["fixed"]["frames"] == 45
+    done = ese("train", data, "-o", tmp_path / "shared", "--from", pruned, "--share-bits", 2,
+               *small[4:], "--no-evaluate")
+    assert done.exit_code == 0
+    values = load_file(tmp_path / "shared/model.safetensors")["lstm.weight_ih_l0"]
+    for mine in np.split(values, 4):
+        assert 1 < len(np.unique(mine[mine != 0])) <= 4 and np.mean(mine != 0) <= 0.5
+    done = ese("train", data, "-o", tmp_path / "other", "--from", dense, "--share-bits", 2,
+               "--density", 0.5, *small[4:], *ENGINE)
+    assert done.exit_code == 2 and "with schedule one-shot, got 'gradual'" in done.stderr
     for k in range(10):
         np.save(tmp_path / f"f{k}.npy", np.random.default_rng(k).normal(size=(12, 4)))
     done = ese("distill", dense, *(tmp_path / f"f{k}.npy" for k in range(10)), "-o",
