@@ -221,6 +221,15 @@ def test_verilog(folder):
     assert described["configuration"] == PRESETS["tiny"].replace(channels=1).model_dump()
 
 
+def test_verilog_of_the_shell(folder):
+    lines = ese("verilog", "--config", "tiny", "--channels", "1", "--shell", "tiny", "-o", "build"
+                ).stdout.split()
+    assert lines == [f"build/{name}" for name in (
+        "ese_shell.v", "ese_shell.json", "ese_registers.h", "ese_registers.py", "ese_registers.md")]
+    assert "module ese_shell" in (folder / lines[0]).read_text()
+    assert all((folder / line).is_file() for line in lines)
+
+
 SMALL = ["compress", "my.pt", "-o", "out.ese"]
 
 
@@ -254,6 +263,7 @@ SMALL = ["compress", "my.pt", "-o", "out.ese"]
     (["info", "a.npy"], "image: a.npy must be a complete safetensors file"),
     (["info", "no.json"], "config: must be a preset"),
     (["verilog", "--config", "tiny", "--lanes", "1000", "-o", "v"], "lanes: input should be less"),
+    (["verilog", "--config", "tiny", "--shell", "no", "-o", "v"], "shell: must be a preset (tiny,"),
 ])
 def test_wrong_input(folder, arguments, message):
     bad_files()
