@@ -123,8 +123,9 @@ def as_text(outcome: Outcome) -> str:
         ("utilisation", f"{100 * values['utilisation']:.2f} % of {config.lanes} lanes x "
                         f"{config.channels} channels, from the hardware's counters"),
         ("PER", f"{values['per']:.2f} % ({values['phone_errors']} of {values['phones']} phones); "
-                f"in floating point {values['float_per']:.2f} %"),
-        ("FER", f"{values['fer']:.2f} %; in floating point {values['float_fer']:.2f} %"),
+                f"MODEL as it is, in floating point: "
+                f"{values['float_per']:.2f} %"),
+        ("FER", f"{values['fer']:.2f} %; MODEL {values['float_fer']:.2f} %"),
         ("stored", f"{values['stored_bits']:,} bits, {values['compression_ratio']:.1f} times "
                    f"smaller than 32-bit floating point"),
     ]
