@@ -20,7 +20,7 @@ TYPES := build/types
 .DELETE_ON_ERROR:
 .PHONY: help demo bench ablations test sim verilog synth timing lint-verilog lint types clean
 .PHONY: compress-speed report-check
-.PHONY: speech demo-speech curves bench-shell distclean
+.PHONY: speech demo-speech curves bench-shell bench-streaming distclean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -33,6 +33,9 @@ bench: $(VENV)/.ready-bench  ## the paper's network on the 1,024-multiplier engi
 
 bench-shell: $(VENV)/.ready-bench  ## the same network in the AXI shell: what its streams cost
 	$(BIN)/python -m ese_lstm.bench.shell
+
+bench-streaming: $(VENV)/.ready-bench  ## three such layers, streamed from memories of several bandwidths
+	$(BIN)/python -m ese_lstm.bench.streaming
 
 ablations: $(VENV)/.ready-bench  ## tables and plots of docs/results, by the cycle model
 	$(BIN)/python -m ese_lstm.bench.ablations

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..contract.errors import EseError
 from ..contract.frames import quantise_frames, real_outputs
 from ..contract.image import Image, read_image, write_atomically
+from .estimate import memory_options, memory_timing
 from .frames import load_streams
 from .show import console, simulate_table
 
@@ -31,9 +32,11 @@ from .show import console, simulate_table
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE.npy",
               help="Write the outputs, real values of shape (T, outputs, streams), float32; 0 "
                    "after a stream's end.")
+@memory_options
 @click.pass_context
 def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend: str,
-             channels: int | None, sqnr: bool, output: Path | None) -> None:
+             channels: int | None, sqnr: bool, output: Path | None, bandwidth: float | None,
+             latency: int | None) -> None:
     """Run FRAMES.npy … through IMAGE: real values, (T, inputs) or (T, inputs, streams) a file.
 
     Every stream runs on a channel of its own; streams may differ in length.
@@ -41,6 +44,9 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
     \b
     ese simulate my.ese speech.npy --backend golden -o out.npy
     ese simulate my.ese a.npy b.npy --channels 2 --backend rtl
+
+    --bandwidth and --latency describe the memory that backend rtl streams weights from; results
+    don't depend on it.
 
     Exit code 1 if the Verilog differs from the golden model in any value.
     """
@@ -67,7 +73,8 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
             from ..sim.rtl.runner import compare, run_image
 
             result = run_image(loaded, values, active, start, progress=lambda stage, done:
-                               status.update(f"{stage} {100 * done:.0f} %"))
+                               status.update(f"{stage} {100 * done:.0f} %"),
+                               memory=memory_timing(loaded, bandwidth, latency))
             comparison = compare(result, golden)
             outputs = result.outputs
             figures |= {

@@ -25,7 +25,7 @@ PREFETCH = 4
 FIFO_OUT = 3
 """Entry leaves the fetch FIFO's memory → the decoder can take it."""
 
-PATIENCE = 100_000
+PATIENCE = 20_000
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,11 @@ import pytest
 from ese_lstm.compress.pipeline import CompressOptions, compress_network
 from ese_lstm.compress.synthetic import LayerShape, random_frames, random_network
 from ese_lstm.contract.config import PRESETS
+from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.frames import quantise_frames
+from ese_lstm.contract.image import Image, split_words
+from ese_lstm.contract.layout import row_layout
+from ese_lstm.sim.golden.decode import decode_image
 from ese_lstm.sim.rtl.load import load_beats
 
 TINY = PRESETS["tiny"].replace(fetch_depth=8, segment_depth=64)
@@ -20,7 +24,7 @@ CONFIGS = {
 SHAPES = [LayerShape(9, projection=4, peepholes=True), LayerShape(6)]
 
 
-def streamed(config, resident, seed, frames=4, density=0.4):
+def streamed(config, resident, seed, frames=3, density=0.4):
     rng = np.random.default_rng(seed)
     network = random_network(rng, 5, SHAPES)
     real = [random_frames(rng, frames, 5) for _ in range(config.channels)]
@@ -37,11 +41,11 @@ def half(config, seed):
     return config.replace(stream_depth=max(4, int(image.sections["lane_lengths"].max()) // 2))
 
 
-@pytest.mark.parametrize("row_pause", [0.0, 0.5, 0.9])
-@pytest.mark.parametrize("resident", ["none", "auto", "0,2"])
+@pytest.mark.parametrize("resident", ["none", "auto"])
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
-def test_matches_golden_at_any_rhythm_of_rows(engine_bench, seed, config, resident, row_pause):
+def test_matches_golden_at_any_rhythm_of_rows(engine_bench, seed, config, resident):
     rng = random.Random(seed)
+    row_pause = rng.choice([0.0, 0.5, 0.9])
     config = half(config, seed) if resident == "auto" else config
     image, *run = streamed(config, resident, seed)
     assert image.rows > 0
@@ -87,3 +91,32 @@ def test_rows_start_over_after_a_stop(engine_bench, seed):
     bench.simulate(drive)
     golden = bench.golden(image, *run)
     assert len(written) == 3 and all(each == golden for each in written)
+
+
+def test_rows_one_lane_after_the_other_block_the_engine(engine_bench, seed):
+    """The rule of the schedule is needed: without it the lanes wait for each other for ever. The
+    golden model refuses such an image."""
+    image, *run = streamed(TINY, "none", seed, density=1.0)
+    layout = row_layout(TINY)
+    rows = [layout.unpack(word) for word in image.words("rows")]
+    broken = [layout.pack({"entry_0": row["entry_0"] if lane == 0 else 0,
+                           "entry_1": row["entry_1"] if lane == 1 else 0, "mask": 1 << lane})
+              for lane in range(2) for row in rows if row["mask"] >> lane & 1]
+    section = split_words(broken, layout)
+    with pytest.raises(EseError, match="lanes would wait for each other for ever"):
+        decode_image(Image(image.manifest, TINY, {**image.sections, "rows": section}))
+    bench = engine_bench(TINY, random.Random(seed))
+    bench.rows = broken
+    products = []
+
+    async def drive(ctx):
+        await bench.load(ctx, load_beats(image))
+        await bench.run(ctx)
+        await bench.send(ctx, run[0][:1], run[1][:1], run[2][:1])
+        for _ in range(2):
+            for _ in range(400):
+                await ctx.tick()
+            products.append(ctx.get(bench.engine.counters.products))
+
+    bench.simulate(drive)
+    assert 0 < products[0] == products[1] < image.manifest.entries
