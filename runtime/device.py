@@ -71,10 +71,9 @@ class DeviceBackend:
         self._until("STATUS", load_busy=0, memory_busy=0, idle=1)
         self.check()
         if self._field("CAPABILITY", "streaming"):
-            rows = image.sections.get("rows")
             self._write("WEIGHT_BASE_LO", address=MEMORY_BASE & 0xFFFFFFFF)
             self._write("WEIGHT_BASE_HI", address=MEMORY_BASE >> 32)
-            self._write("WEIGHT_ROWS", rows=0 if rows is None else len(rows))
+            self._write("WEIGHT_ROWS", rows=image.rows)
         self._write("CONTROL", run=1)
         _inputs, outputs = frame_widths(image)
         size = outputs * row_beats(self._config, self._shell) * self._shell.stream_bytes

@@ -14,9 +14,9 @@ from types import TracebackType
 from ...contract.config import EngineConfig
 from ...contract.errors import EseError
 from ...contract.shell import SHELL_PRESETS, ShellConfig
-from ...hw.shell.export import TOP, shell_verilog
 from .bench import PATTERNS
-from .verilator import Progress, SimulationError, build, launch, log_tail
+from .shell_runner import shell_simulator
+from .verilator import Progress, SimulationError, launch, log_tail
 
 BENCH = "ese_lstm.sim.rtl.device_bench"
 NAME = "xdma0"
@@ -44,9 +44,7 @@ class SimulatedDevice:
         if pause not in PATTERNS:
             raise EseError(f"pause: must be one of {', '.join(PATTERNS)}, got {pause!r}")
         self.config, self.shell = config, shell or default_shell(config)
-        if progress:
-            progress("write Verilog", 0.0)
-        simulator = build(shell_verilog(config, self.shell), TOP, progress=progress)
+        simulator = shell_simulator(config, self.shell, progress)
         self._work = Path(tempfile.mkdtemp(prefix="ese-device-"))
         try:
             self.path = (self._work if folder is None else folder.absolute()) / NAME

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from ese_lstm.compress.pipeline import compress_network
+from ese_lstm.compress.pipeline import CompressOptions, compress_network
 from ese_lstm.compress.synthetic import LayerShape, random_frames, random_network
 from ese_lstm.contract.config import PRESETS, EngineConfig
 from ese_lstm.contract.image import Image
@@ -19,11 +19,12 @@ BACKENDS = ("golden", "rtl", "xdma")
 INPUTS, OUTPUTS = 5, 4
 
 
-def _make_image(seed: int, config: EngineConfig = TINY) -> Image:
+def _make_image(seed: int, config: EngineConfig = TINY, resident: str = "auto") -> Image:
     rng = np.random.default_rng(seed)
     network = random_network(rng, INPUTS, [LayerShape(6, bias=False),
                                            LayerShape(7, projection=OUTPUTS, peepholes=True)], 0.6)
-    image, _report = compress_network(network, config, 1.0, [random_frames(rng, 20, INPUTS)])
+    image, _report = compress_network(network, config, 1.0, [random_frames(rng, 20, INPUTS)],
+                                      CompressOptions(resident=resident))
     return image
 
 
@@ -47,7 +48,7 @@ def _utterances(seed: int, lengths: list[int], config: EngineConfig = TINY) -> l
 
 @pytest.fixture(scope="session")
 def make_image():
-    """``make_image(seed, config)``: a small random stack of LSTM and LSTMP."""
+    """``make_image(seed, config, resident)``: a small random stack of LSTM and LSTMP."""
     return _make_image
 
 

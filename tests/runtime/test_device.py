@@ -37,6 +37,21 @@ def test_streams_that_pause(pause, image, make_utterances, alone, seed) -> None:
         check_run(engine, image, frames, alone)
 
 
+def test_streamed_weights(make_image, make_utterances, alone, seed) -> None:
+    """Rows go to the device's memory in load packets, and come back in every frame."""
+    image = make_image(seed, TINY.replace(fetch_depth=16), "none")
+    assert image.rows > 0
+    (frames,) = make_utterances(seed, [4])
+    with Engine.open("rtl", timeout_s=60) as engine:
+        for _ in range(2):
+            engine.load(image)
+            check_run(engine, image, frames, alone)
+            counters = engine.counters()
+            assert counters["weight_rows"] >= len(frames) * image.rows
+            assert counters["beats_write"] == -(-len(image.memory) // 8)
+            assert counters["beats_read"] >= len(frames) * (len(image.memory) // 8)
+
+
 def test_a_killed_simulator(image, make_utterances, alone, seed) -> None:
     (frames,) = make_utterances(seed, [3])
     with Engine.open("rtl", config=TINY, timeout_s=60) as engine:
