@@ -8,9 +8,9 @@ from ese_lstm.contract import timing
 from ese_lstm.contract.registers import register
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ("README.md", "docs/architecture.md", "docs/compression.md", "docs/system.md",
-             "docs/training.md")
-ROOMS = "boards|cli|compress|contract|demo|docs|hw|package|sim|tests|train"
+DOCUMENTS = ("README.md", "docs/architecture.md", "docs/compression.md", "docs/runtime.md",
+             "docs/system.md", "docs/training.md")
+ROOMS = "boards|cli|compress|contract|demo|docs|examples|hw|package|runtime|sim|tests|train"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
