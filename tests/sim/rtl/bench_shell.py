@@ -32,6 +32,12 @@ class Host(ShellBench):
         self.image = split_packets(values["load"], values["load_sizes"])
         self.packets, self.expected = list(values["frames"]), list(values["outputs"])
         self.compared = 0
+        self.streamed = int(values["weight_base"]), int(values["row_count"])
+
+    async def run(self, on=1):
+        if on and self.memory is not None:
+            await self.weights(*self.streamed)
+        await super().run(on)
 
     async def compare(self, count, first=0):
         """The next output packets are those of these frames since the start."""

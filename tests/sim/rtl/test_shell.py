@@ -55,25 +55,6 @@ def test_outputs_and_counters(make_case, seed, channels, pause):
     assert result.loaded_counters["cycles"] == result.loaded_counters["frames"] == 0
 
 
-@pytest.mark.parametrize("scenario", [
-    "restarts_without_loading", "bad_input_packets", "bad_load_packets", "bad_accesses",
-    "soft_reset_in_mid_input", "soft_reset_in_mid_output", "soft_reset_in_mid_load",
-    "reset_in_mid_transfer", "run_lowered_with_frames_in_flight",
-    "a_start_waits_for_a_load_packet"])
-def test_host(make_case, seed, scenario):
-    """Scenarios of ``bench_shell``, each with a random pattern of pauses on every channel."""
-    config = TINY.replace(channels=5)
-    case = make_case(config, np.random.default_rng(seed), 7, LAYERS, 0.4, FRAMES)
-    pause = random.Random(seed).choice([name for name in PATTERNS if name != "often"])
-    job = image_job(case.image, SHELL, case.frames, case.active, case.start)
-    expected = pack_results(outputs(case), config, SHELL)
-    result = run(shell_simulator(config, SHELL), "bench_shell", {
-        **job, "outputs": expected, "scenario": scenario, "pause": pause, "seed": seed,
-        "lanes": config.lanes, "row_bytes": row_beats(config, SHELL) * SHELL.stream_bytes},
-        search=Path(__file__).parent, seed=seed)
-    assert result["compared"] >= expected.size > 0
-
-
 def test_full_speed(make_case, seed):
     """Without pauses: the same outputs, and counters of the steady state, as a benchmark reads."""
     config = TINY.replace(channels=5)
@@ -89,10 +70,8 @@ def test_full_speed(make_case, seed):
     assert 0.95 * bare.cycles_per_frame < result.cycles_per_frame < 2 * bare.cycles_per_frame
 
 
-@pytest.mark.parametrize("pause", ["none", "half"])
-def test_streamed_weights(seed, pause):
-    """Loaded through the shell into a memory behind m_axi, across a 4-KiB boundary, and read back
-    from there every frame."""
+def streamed_case(seed):
+    """An image of which all weights are streamed, frames, and what they give."""
     rng = np.random.default_rng(seed)
     config = TINY.replace(fetch_depth=16)
     network = random_network(rng, 7, LAYERS, 0.4)
@@ -100,7 +79,14 @@ def test_streamed_weights(seed, pause):
                                 CompressOptions(resident="none"))
     frames = rng.integers(-1 << 13, 1 << 13, (FRAMES, 7, config.channels))
     model = GoldenModel(decode_image(image))
-    expected = np.stack([model.step(frame).outputs for frame in frames])
+    return image, frames, np.stack([model.step(frame).outputs for frame in frames])
+
+
+@pytest.mark.parametrize("pause", ["none", "half"])
+def test_streamed_weights(seed, pause):
+    """Loaded through the shell into a memory behind m_axi, across a 4-KiB boundary, and read back
+    from there every frame."""
+    image, frames, expected = streamed_case(seed)
     result = run_shell(image, SHELL, frames, pause=pause, weight_base=0x1FC0, seed=seed)
     assert np.array_equal(result.outputs, expected) and expected.size > 0
     counters, size = result.counters, SHELL.memory_bytes
@@ -109,3 +95,36 @@ def test_streamed_weights(seed, pause):
     assert counters["weight_rows"] >= FRAMES * image.rows
     assert counters["beats_read"] * size >= FRAMES * len(image.memory)
     assert counters["products"] == FRAMES * image.manifest.entries
+
+
+@pytest.mark.parametrize("scenario", [
+    "restarts_without_loading", "bad_input_packets", "bad_load_packets", "bad_accesses",
+    "soft_reset_in_mid_input", "soft_reset_in_mid_output", "soft_reset_in_mid_load",
+    "reset_in_mid_transfer", "run_lowered_with_frames_in_flight",
+    "a_start_waits_for_a_load_packet"])
+def test_host(make_case, seed, scenario):
+    """Scenarios of ``bench_shell``, each with a random pattern of pauses on every channel."""
+    config = TINY.replace(channels=5)
+    case = make_case(config, np.random.default_rng(seed), 7, LAYERS, 0.4, FRAMES)
+    play(scenario, seed, image_job(case.image, SHELL, case.frames, case.active, case.start),
+         outputs(case), config)
+
+
+@pytest.mark.parametrize("scenario", [
+    "restarts_without_loading", "soft_reset_in_mid_input", "soft_reset_in_mid_load",
+    "reset_in_mid_transfer", "run_lowered_with_frames_in_flight"])
+def test_host_with_streamed_weights(seed, scenario):
+    """The same while bursts are under way on the memory port."""
+    image, frames, expected = streamed_case(seed)
+    play(scenario, seed, image_job(image, SHELL, frames, weight_base=0x1FC0), expected,
+         image.config)
+
+
+def play(scenario, seed, job, expected, config):
+    pause = random.Random(seed).choice([name for name in PATTERNS if name != "often"])
+    result = run(shell_simulator(config, SHELL), "bench_shell", {
+        **job, "outputs": pack_results(expected, config, SHELL), "scenario": scenario,
+        "pause": pause, "seed": seed, "lanes": config.lanes,
+        "row_bytes": row_beats(config, SHELL) * SHELL.stream_bytes},
+        search=Path(__file__).parent, seed=seed)
+    assert result["compared"] >= expected.size > 0
