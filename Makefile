@@ -20,7 +20,7 @@ TYPES := build/types
 .DELETE_ON_ERROR:
 .PHONY: help demo bench ablations test sim verilog synth timing lint-verilog lint types clean
 .PHONY: compress-speed report-check
-.PHONY: speech demo-speech curves bench-shell bench-streaming distclean
+.PHONY: speech demo-speech curves bench-shell bench-streaming bench-resemblyzer distclean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -36,6 +36,10 @@ bench-shell: $(VENV)/.ready-bench  ## the same network in the AXI shell: what it
 
 bench-streaming: $(VENV)/.ready-bench  ## three such layers, streamed from memories of several bandwidths
 	$(BIN)/python -m ese_lstm.bench.streaming
+
+bench-resemblyzer: $(VENV)/.ready-mel  ## a speaker encoder in 12-bit weights, against floating point
+	$(BIN)/python -m ese_lstm.bench.resemblyzer prepare
+	$(BIN)/python -m ese_lstm.bench.resemblyzer measure $(MODELS)
 
 ablations: $(VENV)/.ready-bench  ## tables and plots of docs/results, by the cycle model
 	$(BIN)/python -m ese_lstm.bench.ablations
@@ -121,6 +125,7 @@ EXTRAS_base :=
 EXTRAS_demo := [compress,sim,demo]
 EXTRAS_bench := [compress,sim,bench]
 EXTRAS_train := [train,sim,bench]
+EXTRAS_mel := [train,sim,demo]
 EXTRAS_synth := [synth]
 EXTRAS_dev := [compress,onnx,train,sim,demo,bench,synth,dev]
 
