@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..contract.errors import EseError
-from ..contract.image import write_atomically
 from .compress import _densities
 from .options import KNOBS, chosen_config, config_options
 from .show import console
@@ -81,7 +80,8 @@ def train(dataset: Path, output: Path, start: Path | None, density: float | None
     try:
         import torch
 
-        from ..train.dataset import Dataset
+        from ..train.calibration import calibration_streams
+        from ..train.dataset import Dataset, save_array
         from ..train.model import PhoneNet, Shape, load_model
         from ..train.pruning import PruneOptions
         from ..train.streams import Corpus
@@ -116,7 +116,7 @@ def train(dataset: Path, output: Path, start: Path | None, density: float | None
         corpus = Corpus.load(data, data.split("train"))
         status.update("Setting up")
         trainer = Trainer(model, corpus, output, options, prune, fresh=start is None)
-        write_atomically(output / "calibration.npy", _calibration(corpus, model))
+        save_array(output / "calibration.npy", calibration_streams(corpus, model))
         writer = _writer(output) if tensorboard else None
 
         def tell(report: "Report") -> None:
@@ -140,20 +140,6 @@ def train(dataset: Path, output: Path, start: Path | None, density: float | None
             console.print(f"held out: FER {scores.fer:.2f} %, PER {scores.per:.2f} % "
                           f"({scores.utterances} utterances)")
     console.print(f"{output / 'model.safetensors'} after {trainer.step} steps")
-
-
-def _calibration(corpus: Any, model: Any) -> Any:
-    """Writes the scaled frames of 32 utterances, end to end: (T, inputs) float32."""
-    import numpy as np
-
-    chosen = np.linspace(0, len(corpus.lengths) - 1, min(32, len(corpus.lengths))).astype(int)
-    frames = np.concatenate([corpus.frames[corpus.first[k]:corpus.first[k] + corpus.lengths[k]]
-                             for k in chosen]).astype(np.float32) * model.input_scale.numpy()
-
-    def write(path: Path) -> None:
-        with path.open("wb") as file:
-            np.save(file, frames)
-    return write
 
 
 def _writer(folder: Path) -> Any:

@@ -111,13 +111,16 @@ def write_manifest(folder: Path, utterances: list[Utterance]) -> None:
 def save_utterance(folder: Path, name: str, features: NDArray[np.floating],
                    labels: NDArray[np.integer]) -> None:
     """Write both arrays of one utterance, the labels last."""
-    write_atomically(folder / "features" / f"{name}.npy", lambda path: _save(path, features))
-    write_atomically(folder / "labels" / f"{name}.npy", lambda path: _save(path, labels))
+    save_array(folder / "features" / f"{name}.npy", features)
+    save_array(folder / "labels" / f"{name}.npy", labels)
 
 
-def _save(path: Path, values: NDArray[Any]) -> None:
-    with path.open("wb") as file:
-        np.save(file, values)
+def save_array(path: Path, values: NDArray[Any]) -> None:
+    """Write an array, all or nothing."""
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            np.save(file, values)
+    write_atomically(path, write)
 
 
 def _load(path: Path) -> NDArray[Any]:
