@@ -194,8 +194,8 @@ class _Streams:
                                f"entries follow it")
         if not len(columns):
             return np.zeros(0, np.int64)
-        lane, number = np.divmod(closed[:-1], len(columns))
-        return np.asarray(lane * self._columns + columns[number])
+        lane_of, number = np.divmod(closed[:-1], len(columns))
+        return np.asarray(lane_of * self._columns + columns[number])
 
     def _merge(self, rows: Rows, columns: Ints) -> None:
         """Add the streamed entries; entries of a column come all from one source."""

@@ -53,8 +53,8 @@ def decode_rows(section: NDArray[np.uint32], config: EngineConfig) -> Rows:
     if not mask.any(axis=1).all():
         raise EseError(f"image.rows: row {int(np.argmin(mask.any(axis=1)))} must hold an entry")
     words = slots.astype(np.int64) @ (1 << np.arange(width, dtype=np.int64))
-    lane, places = np.nonzero(mask.T)
-    return Rows(mask, mask.sum(axis=0), places, words.T[lane, places].astype(np.uint32))
+    lane_of, places = np.nonzero(mask.T)
+    return Rows(mask, mask.sum(axis=0), places, words.T[lane_of, places].astype(np.uint32))
 
 
 def check_rows(rows: Rows, columns: Ints, config: EngineConfig) -> None:
