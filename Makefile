@@ -8,8 +8,10 @@ SPEECH ?= build/speech-model
 DATASET ?= build/speech
 MODEL ?= $(SPEECH)/model.safetensors
 DENSE_FLAGS ?= --epochs 16 --dropout 0.3 --input-dropout 0.1 --brief
-PRUNE_FLAGS ?= --density 0.112 --lanes 32 --ramp 0.3 --rate 0.0015 --epochs 16 --dropout 0.1 --brief
-CURVE_FLAGS ?= --epochs 4 --rate 0.001 --dropout 0.1 --brief
+PRUNE_FLAGS ?= --density 0.112 --balance tile --keep-one --lanes 32 --ramp 0.4 --rate 0.0015 --epochs 7 \
+	--dropout 0.3 --input-dropout 0.1 --brief
+CURVE_FLAGS ?= --densities 0.5,0.3,0.2,0.112,0.08 --epochs 1 --rate 0.001 --dropout 0.3 --input-dropout 0.1 \
+	--brief
 PYTEST_FLAGS ?= -n 2 --dist worksteal
 
 BIN := $(VENV)/bin

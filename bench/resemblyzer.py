@@ -16,6 +16,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cli.program import Progress
 from ..compress.checkpoint import load_network, load_tensors
 from ..compress.network import Network
 from ..compress.pipeline import CompressOptions, CompressReport, compress_network
@@ -31,9 +32,8 @@ from ..demo.fetch import fetch_checkpoint
 from ..demo.speech import PARTIAL_FRAMES
 from ..sim.golden.cycles import simulate_model
 from ..sim.golden.decode import decode_image
-from .__main__ import Progress, show
 from .resemblyzer_speech import PROMPT, clips, prepare, speaker_of
-from .tables import Text
+from .tables import Text, show
 
 ENGINE = PRESETS["xcku060-32x32"].replace(stream_depth=65536)
 """Enough for the network that isn't pruned; cycles don't depend on the depth."""
@@ -109,7 +109,8 @@ def equal_error_rate(embeddings: Reals, speakers: Sequence[str]) -> float:
     told apart as pairs of two are not; embeddings: (width, utterances) of unit length."""
     first, second = np.triu_indices(len(speakers), 1)
     scores = (embeddings.T @ embeddings)[first, second]
-    same = np.array([speakers[a] == speakers[b] for a, b in zip(first, second, strict=True)], bool)
+    names = np.asarray(speakers)
+    same = np.asarray(names[first] == names[second], np.bool_)
     if not same.any() or same.all():
         raise EseError("speech: must hold pairs of one speaker and pairs of two for an "
                        "equal-error rate, but does not")

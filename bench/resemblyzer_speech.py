@@ -32,7 +32,7 @@ from ..demo.speech import (
 )
 from ..registry import apt_download, obtain, unpack
 from ..train.audio import decode_audio
-from ..train.dataset import SPLITS, split_of
+from ..train.dataset import SPLITS, save_array, split_of
 from ..train.prepare import Recording, queen_recordings
 
 SHORT = "short.txt"
@@ -78,8 +78,8 @@ def prompt_files(cache: Path, note: Callable[[str], None] = lambda text: None) -
                          apt_download(SPEECH_PACKAGE, cache), note)
         found = unpack(package, {f"{SPEECH_FOLDER}/{path.name}" for path in missing})
         for path in missing:
-            data = found[f"{SPEECH_FOLDER}/{path.name}"]
-            write_atomically(path, lambda target, data=data: target.write_bytes(data))
+            write_atomically(path, partial(Path.write_bytes,
+                                           data=found[f"{SPEECH_FOLDER}/{path.name}"]))
     return targets
 
 
@@ -116,7 +116,7 @@ def prepare(found: Sequence[Clip], folder: Path,
         if len(frames) < PARTIAL_FRAMES:
             short.add(clip.name)
             continue
-        write_atomically(target, lambda path, values=frames: _save(path, values))
+        save_array(target, frames)
     if len(short) > known:
         write_atomically(names, lambda path: path.write_text("\n".join(sorted(short)) + "\n"))
     lengths = {split: [len(np.load(path, mmap_mode="r"))
@@ -144,8 +144,3 @@ def _queen_wave(recording: Recording) -> NDArray[np.float32]:
     with recording.path.open("rb") as file:
         file.seek(recording.offset)
         return decode_audio(file.read(recording.size), recording.name)
-
-
-def _save(path: Path, values: NDArray[np.float32]) -> None:
-    with path.open("wb") as file:
-        np.save(file, values)

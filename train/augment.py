@@ -64,10 +64,10 @@ class Augmenter:
             bands *= ~missing[:, :, None]
         rng = self._rng(epoch, 2, step)
         for _ in range(MASKS):
-            width = rng.integers(0, MISSING_FRAMES + 1, frames.shape[1])
-            first = rng.integers(0, max(1, len(frames) - MISSING_FRAMES), frames.shape[1])
-            place = np.arange(len(frames))[:, None] - first
-            blocks *= ~((place >= 0) & (place < width))[:, :, None, None]
+            runs = rng.integers(0, MISSING_FRAMES + 1, frames.shape[1])
+            begins = rng.integers(0, max(1, len(frames) - MISSING_FRAMES), frames.shape[1])
+            moment = np.arange(len(frames))[:, None] - begins
+            blocks *= ~((moment >= 0) & (moment < runs))[:, :, None, None]
         return varied
 
     def _rng(self, *place: int) -> np.random.Generator:

@@ -28,8 +28,10 @@ class StreamedBench(EngineBench):
         for part in (*self.bench.sources, *self.bench.sinks):
             part.drive()
         await self.bench.fall()
-        for part in (*self.bench.sources, *self.bench.sinks):
-            part.sample()
+        for source in self.bench.sources:
+            source.sample()
+        for sink in self.bench.sinks:
+            sink.sample()
         self.memory.sample()
         self.cells.sample()
         self.results.sample()
