@@ -159,12 +159,17 @@ def as_dict(done: Study, command: str) -> dict[str, Any]:
 
 @click.command(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
 @click.option("--frames", default=3, help="Frames run at each point; the last one is measured.")
+@click.option("--bandwidth", "bandwidths", type=float, multiple=True, default=BANDWIDTHS,
+              metavar="GB/S", help="Of the memory; may be repeated.")
+@click.option("--latency", "latencies", type=int, multiple=True, default=LATENCIES,
+              metavar="CYCLES", help="Request to first data; may be repeated.")
 @click.option("--model-only", is_flag=True, help="The cycle model alone, without Verilog.")
 @click.option("--reduced", is_flag=True, help="A small network on a small engine.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False),
               default=Path("build/bench/streaming.json"),
               help="Where all figures go; the table beside it, as .md.")
-def main(frames: int, model_only: bool, reduced: bool, output: Path) -> None:
+def main(frames: int, bandwidths: tuple[float, ...], latencies: tuple[int, ...],
+         model_only: bool, reduced: bool, output: Path) -> None:
     """Three layers of 1,024 cells and 512 projected values, more than the lanes' memories hold,
     streamed from memories of several bandwidths and latencies.
 
@@ -178,7 +183,8 @@ def main(frames: int, model_only: bool, reduced: bool, output: Path) -> None:
     with exit_codes(SimulationError):
         if frames < 2:
             raise EseError(f"frames: must be at least 2, got {frames}")
-        done = study(*chosen(reduced), frames, rtl=not model_only, progress=Progress())
+        done = study(*chosen(reduced), frames, rtl=not model_only, bandwidths=bandwidths,
+                     latencies=latencies, progress=Progress())
         text = json.dumps(as_dict(done, command), indent=2) + "\n"
         page = f"`{command}`\n\n**{table(done).title}**\n\n{table(done).markdown()}"
         write_atomically(output, lambda path: path.write_text(text))
