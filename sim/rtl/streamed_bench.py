@@ -25,8 +25,10 @@ class StreamedBench(EngineBench):
         """One cycle of streams, traces and memory."""
         await self.bench.rise()
         self.memory.drive()
-        for part in (*self.bench.sources, *self.bench.sinks):
-            part.drive()
+        for source in self.bench.sources:
+            source.drive()
+        for sink in self.bench.sinks:
+            sink.drive()
         await self.bench.fall()
         for source in self.bench.sources:
             source.sample()
