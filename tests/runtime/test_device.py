@@ -85,11 +85,11 @@ def test_a_killed_device(image, make_utterances, seed) -> None:
 def test_a_silent_device(image, make_utterances, alone, seed) -> None:
     (frames,) = make_utterances(seed, [3])
     with SimulatedDevice(TINY) as device, \
-            Engine.open(f"xdma:{device.path}", timeout_s=1.0) as engine:
+            Engine.open(f"xdma:{device.path}", timeout_s=3.0) as engine:
         engine.load(image)
         with engine.open_stream(integers=True) as stream:
             os.kill(device.process_id, signal.SIGSTOP)
-            with pytest.raises(EngineTimeout, match="must answer within timeout_s=1, but did not"):
+            with pytest.raises(EngineTimeout, match="must answer within timeout_s=3, but did not"):
                 stream.push(frames, wait=True)
             os.kill(device.process_id, signal.SIGCONT)
             with pytest.raises(EngineTimeout, match="must be loaded again after its failure"):
