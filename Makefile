@@ -46,7 +46,7 @@ bench-resemblyzer: $(VENV)/.ready-mel  ## a speaker encoder in 12-bit weights, a
 ablations: $(VENV)/.ready-bench  ## tables and plots of docs/results, by the cycle model
 	$(BIN)/python -m ese_lstm.bench.ablations
 
-speech: $(SPEECH)/model.safetensors  ## data, dense and pruned 1024/512 network (about 2 h; goes on)
+speech: $(SPEECH)/model.safetensors  ## data, dense and pruned 1024/512 network (1–2 h; goes on)
 
 demo-speech: $(VENV)/.ready-train $(MODEL)  ## MODEL on held-out speech of DATASET, as Verilog
 	$(BIN)/python -m ese_lstm.demo.speech_demo $(MODEL) $(DATASET) $(DEMO_FLAGS)
