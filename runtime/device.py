@@ -35,6 +35,9 @@ LONGEST_PACKET = 1 << 20
 MEMORY_BASE = 0
 """Where streamed weights go in the device's memory."""
 
+CUT_BEATS = 2
+"""Longest packet of results that a reset leaves."""
+
 Packet = NDArray[np.uint8]
 
 
@@ -65,6 +68,7 @@ class DeviceBackend:
         self._files.close_data()
         self._reset()
         self._files.open_data()
+        self._end_packets()
         for whole in load_packets(image, self._shell, memory_base=MEMORY_BASE):
             for packet in split(whole, self._config, self._shell):
                 self._files.send(LOAD, packet)
@@ -134,7 +138,18 @@ class DeviceBackend:
     def _reset(self) -> None:
         self._write("CONTROL", soft_reset=1)
         self._until("CONTROL", soft_reset=0)
-        self._until("STATUS", idle=1, load_busy=0, memory_busy=0)
+        self._until("STATUS", idle=1, memory_busy=0)
+
+    def _end_packets(self) -> None:
+        """End what a killed program left: after a reset the shell swallows the rest of a packet
+        of which it had a part, up to TLAST, and still offers a result that it had offered."""
+        beat = np.zeros(self._shell.stream_bytes, np.uint8)
+        for busy, file in (("load_busy", LOAD), ("frame_busy", FRAMES)):
+            if self._field("STATUS", busy):
+                self._files.send(file, beat)
+        self._until("STATUS", load_busy=0, frame_busy=0)
+        while self._field("STATUS", "result_busy"):
+            self._files.skip(CUT_BEATS * len(beat))
 
     def _write(self, name: str, **fields: int) -> None:
         self._files.write_register(offset(name), register(name).pack(fields))

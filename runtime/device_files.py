@@ -125,6 +125,11 @@ class DeviceFiles:
                               f"bytes, but gave {len(data)}")
         return np.frombuffer(data, np.uint8)
 
+    def skip(self, count: int) -> None:
+        """Forget a packet of results of at most ``count`` bytes that waits."""
+        with self._calling(RESULTS):
+            self._open[RESULTS].pread(count, 0, self._timeout_s)
+
     def _name(self, name: str) -> Path:
         return self.path.with_name(f"{self.path.name}_{name}")
 

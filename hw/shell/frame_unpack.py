@@ -28,6 +28,7 @@ class FrameUnpack(wiring.Component):
     wait; one of which a part has been taken is forgotten and its rest swallowed.
     input_width: rows of features in a packet; 0 refuses every packet.
     frames: stream of ``layouts.frame_in_layout``.
+    busy: a packet is under way, until its last beat is taken.
     length_error, keep_error: a packet is dropped for that. frame: the last column of a good frame
     goes to the engine. Each is high for one cycle.
 
@@ -44,7 +45,7 @@ class FrameUnpack(wiring.Component):
             "beats": In(stream.Signature(beat_layout(shell))), "enable": In(1),
             "input_width": In(config.activation_address_bits + 1),
             "frames": Out(stream.Signature(frame_in_layout(config))),
-            "length_error": Out(1), "keep_error": Out(1), "frame": Out(1),
+            "length_error": Out(1), "keep_error": Out(1), "frame": Out(1), "busy": Out(1),
         })
 
     def elaborate(self, platform: object) -> Module:
@@ -86,6 +87,7 @@ class FrameUnpack(wiring.Component):
         with m.FSM():
             with m.State("take"):
                 m.d.comb += [
+                    self.busy.eq((row != 0) | (slot != 0)),
                     self.beats.ready.eq(self.enable & (~full | self.frames.ready)),
                     self.frames.valid.eq(full), column.last.eq(last),
                     self.frame.eq(full & last & self.frames.ready)]
@@ -108,7 +110,7 @@ class FrameUnpack(wiring.Component):
                         m.next = "swallow"
 
             with m.State("swallow"):
-                m.d.comb += self.beats.ready.eq(1)
+                m.d.comb += [self.beats.ready.eq(1), self.busy.eq(1)]
                 with m.If(accept & beat.last):
                     m.next = "abort"
                 with m.If(~self.enable):

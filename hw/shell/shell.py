@@ -123,7 +123,8 @@ class Shell(wiring.Component):
             "beats_load": moved["s_axis_load"]}
         errors |= {"frame_length": unpack.length_error, "frame_keep": unpack.keep_error,
                    **{f"load_{name}": getattr(load, f"{name}_error") for name in ERRORS}}
-        status = {"idle": loadable & ~reset, "running": ~engine.idle, "load_busy": load.busy}
+        status = {"idle": loadable & ~reset, "running": ~engine.idle, "load_busy": load.busy,
+                  "frame_busy": unpack.busy, "result_busy": pack.beats.valid}
         for target, values in ((registers.events, events), (registers.error_set, errors),
                                (registers.status, status)):
             m.d.comb += [target[name].eq(value) for name, value in values.items()]

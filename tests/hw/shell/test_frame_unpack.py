@@ -25,7 +25,7 @@ class Bench:
         self.per_row = row_beats(config, SHELL)
         self.whole = (width + 1) * self.per_row
         self.packets, self.good, self.faults = [], [], []
-        self.columns, self.frames, self.told, self.counted = [], [], [], 0
+        self.columns, self.frames, self.told, self.counted, self.busy = [], [], [], 0, 0
 
     def packet(self, rows=None):
         """Beats of a random packet and the frame that it means."""
@@ -83,17 +83,21 @@ class Bench:
                     self.columns = []
 
     async def observe(self, ctx):
-        unit = self.unit
-        sampled = ctx.tick().sample(unit.length_error, unit.keep_error, unit.frame)
-        async for _, _, length, keep, frame in sampled:
+        unit, beats, under_way = self.unit, self.unit.beats, 0
+        sampled = ctx.tick().sample(unit.length_error, unit.keep_error, unit.frame, unit.busy,
+                                    beats.valid & beats.ready, beats.payload.last)
+        async for _, _, length, keep, frame, busy, taken, last in sampled:
             assert not (length and keep)
+            assert busy == under_way, "from the first beat of a packet to its last"
+            under_way = int(not last) if taken else under_way
+            self.busy += busy
             self.told += ["length"] * length + ["keep"] * keep
             self.counted += frame
 
     def check(self):
         assert self.frames == self.good and self.good
         assert self.told == self.faults
-        assert self.counted == len(self.good) and not self.columns
+        assert self.counted == len(self.good) and not self.columns and self.busy
 
 
 @pytest.fixture

@@ -207,12 +207,13 @@ async def soft_reset_in_mid_output(host):
         await host.cycles(3)
         moved = host.beats["m_axis_frame"] - begun
         await host.soft_reset()
+        busy = await host.flag("STATUS", "result_busy")
         host.results.pause = False
         torn = await host.take()
         ended = len(torn) // BEAT
-        assert moved <= ended <= moved + 2 and ended <= size // BEAT
+        assert moved <= ended <= moved + 2 and ended <= size // BEAT and busy == (ended > moved)
         await host.cycles(50)
-        assert host.results.empty()
+        assert host.results.empty() and not await host.flag("STATUS", "result_busy")
         await host.sent(host.frames)
         await host.load(host.image[-1:])
         await host.whole_run()
