@@ -80,7 +80,7 @@ def test_layers_of_different_kinds(teacher: Network) -> None:
 
 def test_inputs_are_scaled_while_it_learns_only(teacher: Network, corpus: Corpus,
                                                 tmp_path: Path) -> None:
-    scales = np.array([300.0, 1.0, 0.02, 1e-9, 0.0])
+    scales = np.array([300.0, 0.8, 0.02, 1e-9, 0.0])
     raw = corpus_of([corpus.frames * scales])
     assert column_exponents(raw.frames) == [-9, 0, 5, 12, 0]
     distiller = Distiller(teacher, raw, tmp_path, OPTIONS)
