@@ -17,7 +17,8 @@ UNANSWERED_BITS = 10
 
 
 class WriteMaster(wiring.Component):
-    """Write words in bursts, each asked for when its data are there.
+    """Write words in bursts, each asked for when its data are there; AW and W of a burst begin
+    together and neither waits for the other's READY (AXI4, A3.3.1).
 
     A burst ends with its packet, at ``burst_beats``, at a 4-KiB boundary, where addresses do not
     follow each other, or after ``gather.PATIENCE`` cycles without a word.
@@ -33,7 +34,7 @@ class WriteMaster(wiring.Component):
     idle: every word taken has been written and answered. error: a burst was answered with SLVERR
     or DECERR, one cycle each.
 
-    Throughput: a word or a beat a cycle, whichever takes longer, less 2 cycles a burst.
+    Throughput: a word or a beat a cycle, whichever takes longer.
     """
 
     def __init__(self, *, shell: ShellConfig) -> None:
@@ -63,7 +64,8 @@ class WriteMaster(wiring.Component):
         first = Signal.like(held.address, reset_less=True)
         waited = Signal(range(PATIENCE + 1))
         beat, request = write_layout(shell), request_layout(shell)
-        m.submodules.data = data = SyncFIFOBuffered(width=beat.size, depth=2 * shell.burst_beats)
+        m.submodules.data = data = SyncFIFOBuffered(
+            width=beat.size, depth=max(2 * shell.burst_beats, REQUESTS))
         m.submodules.requests = requests = SyncFIFOBuffered(width=request.size, depth=REQUESTS)
         m.d.comb += [
             follows.eq(coming.payload.address == held.address + 1),
@@ -86,21 +88,22 @@ class WriteMaster(wiring.Component):
         with m.If(coming.valid & coming.ready):
             m.d.sync += [filled.eq(1), held.eq(coming.payload)]
 
-        # One burst after another: request, then data.
+        # One burst after another. Its data are all here: neither channel waits for the other.
         unanswered = Signal(UNANSWERED_BITS)
-        asked, sending = Signal(), Signal()
+        asked, sent, may = Signal(), Signal(), Signal()
+        aw_done, w_done, done = Signal(), Signal(), Signal()
         m.d.comb += [
-            self.aw.valid.eq(requests.r_rdy & ~sending & ~unanswered.all()),
-            self.aw.payload.as_value().eq(requests.r_data),
+            may.eq(requests.r_rdy & ~unanswered.all()),
+            self.aw.valid.eq(may & ~aw_done), self.aw.payload.as_value().eq(requests.r_data),
+            self.w.valid.eq(data.r_rdy & ~w_done & (aw_done | may)),
+            self.w.payload.as_value().eq(data.r_data), self.b.ready.eq(1),
             asked.eq(self.aw.valid & self.aw.ready), requests.r_en.eq(asked),
-            self.w.valid.eq(sending & data.r_rdy), self.w.payload.as_value().eq(data.r_data),
-            data.r_en.eq(sending & self.w.ready), self.b.ready.eq(1),
+            data.r_en.eq(self.w.valid & self.w.ready),
+            sent.eq(data.r_en & self.w.payload.last),
+            done.eq((aw_done | asked) & (w_done | sent)),
             self.error.eq(self.b.valid & self.b.payload.resp[RESPONSE_ERROR]),
             self.idle.eq(gather.empty & ~self.words.valid & ~filled & (data.level == 0)
-                         & (requests.level == 0) & ~sending & (unanswered == 0))]
-        with m.If(asked):
-            m.d.sync += sending.eq(1)
-        with m.If(self.w.valid & self.w.ready & self.w.payload.last):
-            m.d.sync += sending.eq(0)
-        m.d.sync += unanswered.eq(unanswered + asked - self.b.valid)
+                         & (requests.level == 0) & (unanswered == 0))]
+        m.d.sync += [aw_done.eq((aw_done | asked) & ~done), w_done.eq((w_done | sent) & ~done),
+                     unanswered.eq(unanswered + asked - self.b.valid)]
         return m

@@ -36,12 +36,14 @@ class LoadUnit(wiring.Component):
     beats: stream of ``axis.beat_layout``. load: stream of ``contract.layout.load_layout``.
     memory: stream of :func:`memory_beat_layout`; only if the engine streams weights.
     enable: the engine is idle and stays so; looked at when a packet begins. hold: forget the
-    packet under way, swallow its rest, take no other, forget the header.
+    packet under way, swallow its rest, take no other, forget the header; a word that ``memory``
+    offers stays.
     input_width: of the header loaded last. busy: a packet is under way.
     section_error (unknown section), lane_error, busy_error (not enable), length_error (no words,
     torn word, TKEEP low, words outside the section): a packet is swallowed for that, one cycle.
 
-    Latency: last beat of a word → beat of ``load`` valid, 1 cycle. Throughput: one beat a cycle;
+    Latency: last beat of a word → beat of ``load`` or ``memory`` valid, 1 cycle. No output depends
+    on ``beats`` in the same cycle, but for the errors. Throughput: one beat a cycle;
     a packet takes one cycle more, after its descriptor.
     """
 
@@ -90,8 +92,15 @@ class LoadUnit(wiring.Component):
         with m.If(full & self.load.ready & (section == Section.HEADER)):
             m.d.sync += self.input_width.eq(header.input_width)
 
+        # A word for external memory waits in registers, so that READY depends on registers alone.
+        kept, stored = Signal(memory_beat_layout(shell), reset_less=True), Signal()
+        if config.fetch_depth:
+            m.d.comb += [self.memory.valid.eq(stored), self.memory.payload.eq(kept)]
+            with m.If(self.memory.ready):
+                m.d.sync += stored.eq(0)
+
         with m.FSM() as fsm:
-            m.d.comb += self.busy.eq(~fsm.ongoing("descriptor") | full)
+            m.d.comb += self.busy.eq(~fsm.ongoing("descriptor") | full | stored)
 
             with m.State("descriptor"):
                 m.d.comb += self.beats.ready.eq(~self.hold & (~full | self.load.ready))
@@ -152,13 +161,12 @@ class LoadUnit(wiring.Component):
                 with m.State("memory"):
                     wrong = ~keep | address[shell.memory_address_bits]
                     m.d.comb += [
-                        self.memory.valid.eq(self.beats.valid & ~wrong),
-                        self.memory.payload.data.eq(beat.data),
-                        self.memory.payload.address.eq(address),
-                        self.memory.payload.last.eq(beat.last),
-                        self.beats.ready.eq(self.memory.ready | wrong)]
+                        self.beats.ready.eq(~stored | self.memory.ready)]
                     with m.If(accept):
-                        m.d.sync += address.eq(address + shell.stream_bytes)
+                        m.d.sync += [
+                            stored.eq(~wrong), address.eq(address + shell.stream_bytes),
+                            kept.data.eq(beat.data), kept.address.eq(address),
+                            kept.last.eq(beat.last)]
                         with m.If(self._tell(m, ("length", wrong))):
                             m.next = "swallow"
                         with m.If(beat.last):

@@ -11,7 +11,8 @@ class Memory:
     """Bytes at addresses 0 …; testbenches for the read and the write channels.
 
     pause: probability that a channel does not move in a cycle. bad: byte addresses whose beats
-    are answered with SLVERR. bursts: (address, beats) in the order they were asked for.
+    are answered with SLVERR. bursts: (address, beats) in the order they were asked for. written:
+    (address, strobe) of every beat; beat_cycles: when they were taken.
     """
 
     def __init__(self, shell: ShellConfig, content: bytes, rng: random.Random,
@@ -21,6 +22,7 @@ class Memory:
         self.bad: set[int] = set()
         self.bursts: list[tuple[int, int]] = []
         self.written: list[tuple[int, int]] = []
+        self.beat_cycles: list[int] = []
         self.most_outstanding = self.outstanding = 0
 
     def _check(self, address: int, length: int) -> list[int]:
@@ -60,39 +62,68 @@ class Memory:
 
         return serve
 
-    def write(self, aw: Any, w: Any, b: Any) -> Any:
-        """Take data only of bursts that were asked for; answer each after its last beat."""
+    def write(self, aw: Any, w: Any, b: Any, order: str = "any") -> Any:
+        """Answer each burst after its request and its last beat.
+
+        order: what AXI4 A3.3.1 lets a slave wait for. "request first": no data before the request
+        was taken; "data seen": moreover no request before data are offered; "data first": no
+        request before the last beat was taken; "any": neither.
+        """
         async def serve(ctx: Any) -> None:
-            queue: list[list[int]] = []
+            requests: list[tuple[int, int]] = []
+            bursts: list[list[Any]] = [[]]
             answers: list[int] = []
-            size = self.shell.memory_bytes
+            held: dict[str, Any] = {}
+            cycle = 0
             while True:
                 aw_ready, w_ready, answer = (self.rng.random() >= self.pause for _ in range(3))
                 answer = answer and bool(answers)
+                ahead = len(bursts) - 1 - len(requests)
+                if order in ("request first", "data seen"):
+                    w_ready = w_ready and ahead < 0
+                if order == "data seen":
+                    aw_ready = aw_ready and bool(ctx.get(w.valid))
+                if order == "data first":
+                    aw_ready = aw_ready and ahead > 0
                 ctx.set(aw.ready, aw_ready)
                 ctx.set(w.ready, w_ready)
                 ctx.set(b.valid, answer)
                 ctx.set(b.payload.resp, answers[0] if answer else 0)
                 _, _, asked, request, valid, beat, taken = await ctx.tick().sample(
                     aw.valid, aw.payload, w.valid, w.payload, b.ready)
+                for name, offered, value, moves in (("aw", asked, request, aw_ready),
+                                                    ("w", valid, beat, w_ready)):
+                    assert name not in held or (offered and value == held[name]), \
+                        f"{name}: an offer must stay as it is until it is taken"
+                    held.pop(name, None)
+                    if offered and not moves:
+                        held[name] = value
                 if answer and taken:
                     answers.pop(0)
                 if asked and aw_ready:
-                    queue.append(self._check(request.address, request.length))
+                    requests.append((request.address, request.length))
                     self.bursts.append((request.address, request.length + 1))
                 if valid and w_ready:
-                    assert queue, "data must follow their request"
-                    address = queue[0].pop(0)
-                    assert bool(beat.last) == (not queue[0])
-                    for k in range(size):
-                        if beat.strobe >> k & 1:
-                            self.content[address + k] = beat.data >> 8 * k & 255
-                    self.written.append((address, beat.strobe))
+                    self.beat_cycles.append(cycle)
+                    bursts[-1].append(beat)
                     if beat.last:
-                        queue.pop(0)
-                        answers.append(2 if address in self.bad else 0)
+                        bursts.append([])
+                if requests and len(bursts) > 1:
+                    answers.append(self._store(*requests.pop(0), bursts.pop(0)))
+                cycle += 1
 
         return serve
+
+    def _store(self, address: int, length: int, beats: list[Any]) -> int:
+        """Write a burst; its answer."""
+        places = self._check(address, length)
+        assert len(beats) == len(places), "WLAST must be with the last beat of the burst"
+        for place, beat in zip(places, beats, strict=True):
+            for k in range(self.shell.memory_bytes):
+                if beat.strobe >> k & 1:
+                    self.content[place + k] = beat.data >> 8 * k & 255
+            self.written.append((place, beat.strobe))
+        return 2 if self.bad & set(places) else 0
 
 
 @pytest.fixture

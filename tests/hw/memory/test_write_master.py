@@ -74,3 +74,48 @@ def test_errors_are_told(memory, simulate, streams, seed):
     simulate(master, drive, background=[
         slave.write(master.aw, master.w, master.b), watch])
     assert errors == 1 and slave.bursts == [(0, 16), (128, 16), (256, 8)]
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.5])
+@pytest.mark.parametrize("order", ["request first", "data seen", "data first"])
+def test_neither_channel_waits_for_the_other(order, pause, memory, simulate, streams, seed):
+    """A slave may hold back AWREADY until it sees WVALID, or until it has the data (A3.3.1)."""
+    rng = random.Random(seed)
+    slave = memory(SHELL, bytes(4096), rng, pause)
+    master = WriteMaster(shell=SHELL)
+    content = rng.randbytes(8 * 131)
+    words = [{"data": int.from_bytes(content[8 * k:8 * k + 8], "little"), "address": 8 * k,
+              "last": k % 50 == 49 or k == 130} for k in range(131)]
+
+    async def drive(ctx):
+        await streams.send(ctx, master.words, words, rng)
+
+    async def watch(ctx):
+        for _ in range(2000):
+            await ctx.tick()
+            if len(slave.written) == 131 and ctx.get(master.idle):
+                break
+        assert ctx.get(master.idle), "the master must not wait for AWREADY"
+
+    simulate(master, watch, background=[
+        drive, slave.write(master.aw, master.w, master.b, order)])
+    assert slave.content[:len(content)] == content and len(slave.written) == 131
+
+
+@pytest.mark.parametrize("name", ["equal", "single beats", "four beats a word"])
+def test_throughput(name, memory, simulate, streams, seed):
+    """A beat a cycle, over the ends of bursts."""
+    rng = random.Random(seed)
+    shell = CASES[name]
+    slave = memory(shell, bytes(65536), rng)
+    master = WriteMaster(shell=shell)
+    words = [{"data": k, "address": shell.stream_bytes * k, "last": k == 199} for k in range(200)]
+
+    async def drive(ctx):
+        await streams.send(ctx, master.words, words, rng)
+        await ctx.tick().until(master.idle)
+
+    simulate(master, drive, background=[slave.write(master.aw, master.w, master.b)])
+    beats = 200 * max(1, shell.stream_bits // shell.memory_bits)
+    assert len(slave.bursts) > 2 and len(slave.beat_cycles) == beats
+    assert slave.beat_cycles[-1] - slave.beat_cycles[0] == beats - 1

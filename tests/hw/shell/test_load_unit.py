@@ -159,6 +159,60 @@ def test_latency_and_throughput(bench, simulate):
     assert valid == [cycle + LoadUnit.latency for cycle in taken[1:]]
 
 
+def test_latency_and_throughput_to_memory(bench, simulate):
+    """One word a cycle."""
+    run = bench(STREAMED)
+    packet = run.bytes_packet(6, 0)
+    taken, valid = [], []
+
+    async def testbench(ctx):
+        unit, left = run.unit, list(packet)
+        ctx.set(unit.enable, 1)
+        ctx.set(unit.memory.ready, 1)
+        for cycle in range(14):
+            ctx.set(unit.beats.valid, bool(left))
+            ctx.set(unit.beats.payload, left[0] if left else packet[0])
+            _, _, ready, offered, busy = await ctx.tick().sample(
+                unit.beats.ready, unit.memory.valid, unit.busy)
+            if left and ready:
+                left.pop(0)
+                taken.append(cycle)
+            if offered:
+                valid.append(cycle)
+            assert busy == (0 < cycle <= 8)
+
+    simulate(run.unit, testbench)
+    assert taken == [0, *range(2, 8)]
+    assert valid == [cycle + LoadUnit.latency for cycle in taken[1:]]
+
+
+def test_a_word_for_memory_stays_until_it_is_taken(bench, simulate, streams):
+    """Behind it READY is low whatever is offered; hold does not take it back."""
+    run = bench(STREAMED)
+    packet = run.bytes_packet(3, 64)
+
+    async def testbench(ctx):
+        unit = run.unit
+        ctx.set(unit.enable, 1)
+        await streams.send(ctx, unit.beats, packet[:2], run.rng)
+        ctx.set(unit.beats.payload, {**packet[2], "keep": 0})
+        taken = []
+        for hold in (0, 0, 1, 0):
+            ctx.set(unit.beats.valid, not hold)
+            ctx.set(unit.hold, hold)
+            word = ctx.get(unit.memory.payload)
+            assert ctx.get(unit.memory.valid) and ctx.get(unit.busy)
+            assert (word.data, word.address) == (packet[1]["data"], 64)
+            taken.append(ctx.get(unit.beats.valid) & ctx.get(unit.beats.ready))
+            await ctx.tick()
+        assert taken == [0, 0, 0, 1]  # the rest of the packet is swallowed beside it
+        ctx.set(unit.memory.ready, 1)
+        await ctx.tick()
+        assert not ctx.get(unit.memory.valid)
+
+    simulate(run.unit, testbench)
+
+
 def test_header_tells_the_input_width(bench, simulate, streams):
     run = bench(RESIDENT)
     run.packet(Section.HEADER, 1)
