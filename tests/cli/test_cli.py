@@ -168,9 +168,9 @@ def fake_rtl(monkeypatch, change=lambda values: None):
     """A simulation that answers with the golden model's frames, each changed in place."""
     seen = {}
 
-    def run_image(loaded, frames, active, start, progress):
+    def run_image(loaded, frames, active, start, progress, memory):
         progress("simulate", 0.5)
-        seen.update(frames=frames, active=active, start=start)
+        seen.update(frames=frames, active=active, start=start, memory=memory)
         model = GoldenModel(decode_image(loaded))
         answers = []
         for number, frame in enumerate(frames):
