@@ -192,6 +192,7 @@ PRESETS: dict[str, EngineConfig] = {
     "demo-32x4": EngineConfig(lanes=32, channels=4, stream_depth=6144),
     "xcku060-32x32": EngineConfig(lanes=32, channels=32),
     "xcku060-32x64": EngineConfig(lanes=32, channels=64),
+    "xcku060-32x32-ddr": EngineConfig(lanes=32, channels=32, fetch_depth=512),
 }
 
 
