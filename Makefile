@@ -8,10 +8,10 @@ SPEECH ?= build/speech-model
 DATASET ?= build/speech
 MODEL ?= $(SPEECH)/model.safetensors
 DENSE_FLAGS ?= --epochs 16 --dropout 0.3 --input-dropout 0.1 --brief
-PRUNE_FLAGS ?= --density 0.112 --balance tile --keep-one --lanes 32 --ramp 0.4 --rate 0.0015 --epochs 7 \
-	--dropout 0.3 --input-dropout 0.1 --brief
-CURVE_FLAGS ?= --densities 0.5,0.3,0.2,0.112,0.08 --epochs 1 --rate 0.001 --dropout 0.3 --input-dropout 0.1 \
-	--brief
+PRUNE_FLAGS ?= --density 0.112 --balance tile --keep-one --lanes 32 --ramp 0.4 --rate 0.0015 \
+	--epochs 7 --dropout 0.3 --input-dropout 0.1 --brief
+CURVE_FLAGS ?= --densities 0.5,0.3,0.2,0.112,0.08 --epochs 1 --rate 0.001 --dropout 0.3 \
+	--input-dropout 0.1 --brief
 PYTEST_FLAGS ?= -n 2 --dist worksteal
 
 BIN := $(VENV)/bin
@@ -80,8 +80,8 @@ report-check: $(VENV)/.ready-dev  ## ese report in headless Chromium; screenshot
 test: lint types $(VENV)/.ready-dev  ## lint, types, all tests and every cocotb bench
 	$(BIN)/pytest $(PYTEST_FLAGS)
 
-sim: $(VENV)/.ready-dev  ## every cocotb bench on the exported Verilog in Verilator
-	$(BIN)/pytest $(PYTEST_FLAGS) tests/sim/rtl
+sim: $(VENV)/.ready-dev  ## every cocotb bench on the exported Verilog, and the runtime on it
+	$(BIN)/pytest $(PYTEST_FLAGS) tests/sim/rtl tests/runtime
 
 verilog: $(VENV)/.ready-base  ## Verilog of CONFIG (a preset or a JSON file) in OUT, without torch
 	$(BIN)/ese verilog --config $(CONFIG) -o $(OUT)
