@@ -23,7 +23,7 @@ def combinational(verilog: str, top: str, folder: Path) -> set[tuple[str, str]]:
     for cell in module["cells"].values():
         if cell["type"].startswith(_REGISTERS):
             continue
-        pins = {"input": set(), "output": set()}
+        pins: dict[str, set[int]] = {"input": set(), "output": set()}
         for port, bits in cell["connections"].items():
             pins[cell["port_directions"][port]] |= {bit for bit in bits if isinstance(bit, int)}
         for bit in pins["output"]:
