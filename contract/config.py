@@ -1,13 +1,10 @@
 """Engine configuration: every dimension of the hardware, validated once, at construction."""
 
-import hashlib
-import json
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from .errors import EseError
+from .settings import Settings
 
 GATES = 4
 """Gates of an LSTM cell, in the order i, f, g, o (rows ``4·slot + gate`` of a lane's bank)."""
@@ -27,7 +24,7 @@ def bits_for(count: int) -> int:
     return max(1, (count - 1).bit_length())
 
 
-class EngineConfig(BaseModel):
+class EngineConfig(Settings):
     """Dimensions of one generated engine. A model is loaded into it, never baked in.
 
     lanes: parallel weight streams (ESE's PEs per channel). channels: independent voice streams in
@@ -38,7 +35,7 @@ class EngineConfig(BaseModel):
     Raises :class:`EseError` naming the field, the rule and the value.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    kind = "engine configuration"
 
     lanes: int = Field(ge=1, le=128)
     channels: int = Field(ge=1, le=128)
@@ -60,12 +57,6 @@ class EngineConfig(BaseModel):
     output_depth: int = Field(default=64, ge=2, le=1024)
     fetch_depth: int = Field(default=0, ge=0, le=4096)
     clock_mhz: float = Field(default=200.0, gt=0, le=1000)
-
-    def __init__(self, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise EseError(sentence(error, "engine configuration")) from None
 
     @model_validator(mode="after")
     def _consistent(self) -> "EngineConfig":
@@ -140,50 +131,6 @@ class EngineConfig(BaseModel):
         """Bits of an address in the bias and peephole memory."""
         return bits_for(self.param_depth)
 
-    # Reading and writing --------------------------------------------------------------------
-
-    def replace(self, **changes: Any) -> "EngineConfig":
-        """This configuration with some fields changed, validated anew."""
-        return EngineConfig(**{**self.model_dump(), **changes})
-
-    def to_json(self) -> str:
-        """Canonical JSON: sorted keys, one field a line."""
-        return json.dumps(self.model_dump(), indent=2, sort_keys=True) + "\n"
-
-    @classmethod
-    def from_json(cls, text: str, name: str = "configuration") -> "EngineConfig":
-        """Inverse of :meth:`to_json`. Raises EseError naming the file and the field."""
-        try:
-            values = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise EseError(f"{name}: must be JSON, but line {error.lineno} is not: {error.msg}"
-                           ) from None
-        if not isinstance(values, dict):
-            raise EseError(f"{name}: must be a JSON object, got {type(values).__name__}")
-        try:
-            return cls(**values)
-        except EseError as error:
-            raise EseError(f"{name}: {error}") from None
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the canonical JSON, in hex: two engines with one digest are the same."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()
-
-
-def sentence(error: ValidationError, what: str) -> str:
-    """What a user reads of a validation error: the first field that breaks a rule of ``what``."""
-    first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"]) or what
-    if first["type"] == "missing":
-        return f"{field}: must be given"
-    if first["type"] == "extra_forbidden":
-        return f"{field}: is not a field of the {what}"
-    message = first["msg"].removeprefix("Value error, ")
-    if first["loc"]:
-        return f"{field}: {message[0].lower()}{message[1:]}, got {first['input']!r}"
-    return message
-
 
 PRESETS: dict[str, EngineConfig] = {
     "tiny": EngineConfig(
@@ -198,11 +145,5 @@ PRESETS: dict[str, EngineConfig] = {
 
 def load_config(name: str) -> EngineConfig:
     """A preset by name, or a configuration from a JSON file by path. Raises EseError."""
-    if name in PRESETS:
-        return PRESETS[name]
-    path = Path(name)
-    if not path.is_file():
-        raise EseError(f"config: must be a preset ({', '.join(PRESETS)}) or a JSON file, "
-                       f"got {name!r}")
-    return EngineConfig.from_json(path.read_text(), name=str(path))
+    return EngineConfig.load(name, PRESETS, "config")
 

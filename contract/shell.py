@@ -12,17 +12,13 @@ value of every channel, channels in order, zero-padded to whole beats of ``strea
 Bytes are in the order of AXI: byte k of a packet is lane k mod ``stream_bytes`` of a beat.
 """
 
-import hashlib
-import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from .config import EngineConfig, sentence
+from .config import EngineConfig
 from .errors import EseError
 from .image import Image
 from .layout import Field as WordField
@@ -35,6 +31,7 @@ from .layout import (
     param_layout,
     segment_layout,
 )
+from .settings import Settings
 
 PAGE_BYTES = 4096
 """No AXI4 burst crosses a multiple of this."""
@@ -48,7 +45,7 @@ ACTIVE_BIT, START_BIT = 0, 1
 Bytes = NDArray[np.uint8]
 
 
-class ShellConfig(BaseModel):
+class ShellConfig(Settings):
     """Dimensions of the shell; independent of the engine's, and of no matter to an image.
 
     stream_bits: width of the three AXI4-Streams. memory_bits, memory_address_bits: of the AXI4
@@ -57,7 +54,7 @@ class ShellConfig(BaseModel):
     engine works on. Raises :class:`EseError` naming the field, the rule and the value.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    kind = "shell configuration"
 
     stream_bits: int = Field(default=256, ge=64, le=1024)
     memory_bits: int = Field(default=512, ge=64, le=1024)
@@ -65,12 +62,6 @@ class ShellConfig(BaseModel):
     burst_beats: int = Field(default=64, ge=1, le=256)
     outstanding: int = Field(default=16, ge=1, le=64)
     result_depth: int = Field(default=512, ge=2, le=8192)
-
-    def __init__(self, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise EseError(sentence(error, "shell configuration")) from None
 
     @model_validator(mode="after")
     def _consistent(self) -> "ShellConfig":
@@ -94,34 +85,6 @@ class ShellConfig(BaseModel):
         """Bytes of a beat of the memory port."""
         return self.memory_bits // 8
 
-    def replace(self, **changes: Any) -> "ShellConfig":
-        """This configuration with some fields changed, validated anew."""
-        return ShellConfig(**{**self.model_dump(), **changes})
-
-    def to_json(self) -> str:
-        """Canonical JSON: sorted keys, one field a line."""
-        return json.dumps(self.model_dump(), indent=2, sort_keys=True) + "\n"
-
-    @classmethod
-    def from_json(cls, text: str, name: str = "shell") -> "ShellConfig":
-        """Inverse of :meth:`to_json`. Raises EseError naming the file and the field."""
-        try:
-            values = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise EseError(f"{name}: must be JSON, but line {error.lineno} is not: {error.msg}"
-                           ) from None
-        if not isinstance(values, dict):
-            raise EseError(f"{name}: must be a JSON object, got {type(values).__name__}")
-        try:
-            return cls(**values)
-        except EseError as error:
-            raise EseError(f"{name}: {error}") from None
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the canonical JSON, in hex."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()
-
 
 SHELL_PRESETS: dict[str, ShellConfig] = {
     "tiny": ShellConfig(stream_bits=64, memory_bits=64, memory_address_bits=32, burst_beats=16,
@@ -134,13 +97,7 @@ clock."""
 
 def load_shell_config(name: str) -> ShellConfig:
     """A preset by name, or a configuration from a JSON file by path. Raises EseError."""
-    if name in SHELL_PRESETS:
-        return SHELL_PRESETS[name]
-    path = Path(name)
-    if not path.is_file():
-        raise EseError(f"shell: must be a preset ({', '.join(SHELL_PRESETS)}) or a JSON file, "
-                       f"got {name!r}")
-    return ShellConfig.from_json(path.read_text(), name=str(path))
+    return ShellConfig.load(name, SHELL_PRESETS, "shell")
 
 
 # Frames -------------------------------------------------------------------------------------------
