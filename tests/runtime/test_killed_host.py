@@ -27,12 +27,13 @@ from ese_lstm.runtime.device_files import FRAMES, LOAD
 
 path, image, what = sys.argv[1:]
 engine = Engine.open(f"xdma:{path}", timeout_s=600)
-engine.load(image)
 device = engine._backend
 config, shell = engine.config, device._shell
 if what == "load":
+    device._files.open_data()
     file, packet = LOAD, memory_packet(np.zeros(1 << 20, np.uint8), shell)
 else:
+    engine.load(image)
     file, channels = FRAMES, config.channels
     frame = np.ones((1, engine.manifest.layers[0].inputs, channels), np.int64)
     active = np.ones((1, channels), bool)
@@ -45,7 +46,7 @@ def write():
 threading.Thread(target=write, daemon=True).start()
 seen, before = 0, -1
 while seen < 3:
-    beats = engine.counters()["beats_in"]
+    beats = device.counters()["beats_in"]
     busy = device._field("STATUS", f"{what}_busy")
     seen, before = (seen + 1 if busy and beats == before else 0), beats
 print("in the middle of a packet", flush=True)
@@ -53,8 +54,9 @@ time.sleep(600)
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def board() -> Iterator[SimulatedDevice]:
+    """One that holds no image yet: a packet that it swallows is missed."""
     with SimulatedDevice(CONFIG, driver_timeout_s=WAIT_S) as simulated:
         yield simulated
 
