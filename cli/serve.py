@@ -1,5 +1,6 @@
 """``ese device``: a simulated board for programs that open one."""
 
+import signal
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,9 @@ def device(folder: Path, config: str, sets: tuple[str, ...], shell: str | None, 
     chosen = None if shell is None else load_shell_config(shell)
     from ..sim.rtl.device import SimulatedDevice
 
+    # A shell starts background jobs with SIGINT ignored; a stop by either signal cleans up.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     with console.status("Starting") as status:
         simulated = SimulatedDevice(engine, chosen, folder=folder, pause=pause,
                                     progress=lambda stage, done:

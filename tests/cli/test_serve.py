@@ -11,17 +11,23 @@ from ese_lstm.contract.config import PRESETS
 from ese_lstm.runtime import Engine
 
 
-def test_serves_until_interrupted(tmp_path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serves_until_interrupted(number, tmp_path) -> None:
+    """Also where SIGINT is ignored at its start, as in a background job of a shell."""
     command = [sys.executable, "-m", "ese_lstm.cli.main", "device", str(tmp_path), "--config",
                "tiny"]
-    with subprocess.Popen(command, text=True, stdout=subprocess.PIPE) as served:
-        assert served.stdout is not None
-        name = served.stdout.readline().strip()
-        assert name == f"xdma:{tmp_path}/xdma0"
-        with Engine.open(name, timeout_s=60) as engine:
-            assert engine.config == PRESETS["tiny"]
-        served.send_signal(signal.SIGINT)
-        assert served.wait(60) == 0
+    ignored = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command]
+    with subprocess.Popen(ignored, text=True, stdout=subprocess.PIPE) as served:
+        try:
+            assert served.stdout is not None
+            name = served.stdout.readline().strip()
+            assert name == f"xdma:{tmp_path}/xdma0"
+            with Engine.open(name, timeout_s=60) as engine:
+                assert engine.config == PRESETS["tiny"]
+            served.send_signal(number)
+            assert served.wait(60) == 0
+        finally:
+            served.kill()
     assert list(tmp_path.iterdir()) == []
 
 
