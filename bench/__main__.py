@@ -1,6 +1,5 @@
 """``python -m ese_lstm.bench``: the paper's network on the full engine, measured in Verilator."""
 
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -11,10 +10,9 @@ from ..cli.program import Progress, exit_codes
 from ..compress.prune import BALANCES, Balance
 from ..contract.config import PRESETS, load_config
 from ..contract.errors import EseError
-from ..contract.image import write_atomically
 from ..sim.rtl.verilator import SimulationError
-from .measure import Outcome, as_dict, measure
-from .tables import all_tables, show
+from .measure import as_dict, measure
+from .tables import all_tables, show, write_figures
 from .workload import REDUCED_CONFIG, Workload, paper_workload, reduced_workload
 
 FULL = "xcku060-32x32"
@@ -51,7 +49,7 @@ def main(config: str | None, frames: int, balance: Balance, keep_one: bool, redu
         workload = _workload(config, reduced).replace(balance=balance, keep_one=keep_one, seed=seed,
                                                       command=command)
         outcome = measure(workload, frames, Progress())
-        _write(outcome, command, output)
+        write_figures(output, as_dict(outcome, command), command, all_tables(outcome))
     show(all_tables(outcome))
     click.echo(f"Figures are in {output}")
     sys.exit(0 if outcome.good else 1)
@@ -61,18 +59,6 @@ def _workload(config: str | None, reduced: bool) -> Workload:
     if reduced:
         return reduced_workload(REDUCED_CONFIG if config is None else load_config(config))
     return paper_workload(load_config(config or FULL))
-
-
-def _write(outcome: Outcome, command: str, output: Path) -> None:
-    text = json.dumps(as_dict(outcome, command), indent=2) + "\n"
-    page = f"`{command}`\n\n" + "\n".join(
-        f"**{table.title}**\n\n{table.markdown()}" for table in all_tables(outcome))
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(output, lambda path: path.write_text(text))
-        write_atomically(output.with_suffix(".md"), lambda path: path.write_text(page))
-    except OSError as error:
-        raise EseError(f"output: {output} must be writable, but {error.strerror}") from None
 
 
 if __name__ == "__main__":

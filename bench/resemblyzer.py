@@ -5,7 +5,6 @@ the golden model on held-out real speech; the embeddings are compared with those
 in floating point. Networks that ``ese distill`` left are measured beside it.
 """
 
-import json
 import shlex
 import sys
 from collections.abc import Sequence
@@ -26,14 +25,14 @@ from ..compress.wide_inputs import widen
 from ..contract.coded import coded_bits
 from ..contract.config import PRESETS, EngineConfig
 from ..contract.errors import EseError
-from ..contract.image import Image, write_atomically
+from ..contract.image import Image
 from ..demo.accuracy import Head, run_fixed
 from ..demo.fetch import fetch_checkpoint
 from ..demo.speech import PARTIAL_FRAMES
 from ..sim.golden.cycles import simulate_model
 from ..sim.golden.decode import decode_image
 from .resemblyzer_speech import PROMPT, clips, prepare, speaker_of
-from .tables import Text, show
+from .tables import Text, show, write_figures
 
 ENGINE = PRESETS["xcku060-32x32"].replace(stream_depth=65536)
 """Enough for the network that isn't pruned; cycles don't depend on the depth."""
@@ -236,24 +235,13 @@ def measure_command(models: tuple[Path, ...], speech: Path, cache: Path, windows
         for number, (name, network, config, inputs) in enumerate(work):
             progress(f"{name}, {config.weight_bits} bits, inputs {inputs}", number / len(work))
             rows.append(measure(name, network, heard, config, inputs))
-            _write(rows, command, output)
+            write_figures(output, {"command": command, "rows": [asdict(row) for row in rows]},
+                          command, tables(rows))
     except EseError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2)
     show(tables(rows))
     click.echo(f"Figures are in {output}")
-
-
-def _write(rows: Sequence[Row], command: str, output: Path) -> None:
-    text = json.dumps({"command": command, "rows": [asdict(row) for row in rows]}, indent=2) + "\n"
-    page = f"`{command}`\n\n" + "\n".join(
-        f"**{table.title}**\n\n{table.markdown()}" for table in tables(rows))
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(output, lambda path: path.write_text(text))
-        write_atomically(output.with_suffix(".md"), lambda path: path.write_text(page))
-    except OSError as error:
-        raise EseError(f"output: {output} must be writable, but {error.strerror}") from None
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ the AXI4-Lite registers. Beside it stands the bare engine by the cycle model, wh
 ``python -m ese_lstm.bench`` holds against the bare engine's Verilog.
 """
 
-import json
 import shlex
 import sys
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ import numpy as np
 
 from ..cli.program import Progress, exit_codes
 from ..contract.config import PRESETS, load_config
-from ..contract.image import write_atomically
 from ..contract.shell import SHELL_PRESETS, row_beats
 from ..sim.golden.cycles import simulate_model
 from ..sim.golden.model import GoldenModel
@@ -25,7 +23,7 @@ from ..sim.rtl.shell_runner import SpeedResult, run_at_full_speed
 from ..sim.rtl.verilator import SimulationError
 from .__main__ import FULL
 from .measure import AROUND, STALLS, versions
-from .tables import Text, show
+from .tables import Text, show, write_figures
 from .workload import REDUCED_CONFIG, Workload, paper_workload, reduced_workload
 
 WIDTHS = (64, 512)
@@ -132,18 +130,10 @@ def main(config: str, frames: int, widths: tuple[int, ...], reduced: bool, outpu
         workload = (reduced_workload(REDUCED_CONFIG) if reduced
                     else paper_workload(load_config(config)))
         outcomes = [measure_shell(workload, frames, width) for width in widths]
-        _write(workload, outcomes, command, output)
+        write_figures(output, as_dict(workload, outcomes, command), command, [table(outcomes)])
     show([table(outcomes)])
     click.echo(f"Figures are in {output}")
     sys.exit(0 if all(each.good for each in outcomes) else 1)
-
-
-def _write(workload: Workload, outcomes: list[Outcome], command: str, output: Path) -> None:
-    text = json.dumps(as_dict(workload, outcomes, command), indent=2) + "\n"
-    shown = table(outcomes)
-    page = f"`{command}`\n\n**{shown.title}**\n\n{shown.markdown()}"
-    write_atomically(output, lambda path: path.write_text(text))
-    write_atomically(output.with_suffix(".md"), lambda path: path.write_text(page))
 
 
 if __name__ == "__main__":

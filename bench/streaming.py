@@ -1,6 +1,5 @@
 """``python -m ese_lstm.bench.streaming``: cycles against memory bandwidth, streamed weights."""
 
-import json
 import shlex
 import sys
 from collections.abc import Sequence
@@ -14,7 +13,6 @@ from ..cli.program import Progress, exit_codes
 from ..compress.synthetic import GOOGLE_LSTMP, LayerShape
 from ..contract.config import EngineConfig
 from ..contract.errors import EseError
-from ..contract.image import write_atomically
 from ..contract.memory import MemoryTiming, bits_per_cycle
 from ..contract.shell import ShellConfig
 from ..sim.golden.model import GoldenModel
@@ -22,7 +20,7 @@ from ..sim.golden.streaming import StreamedReport, simulate_streamed
 from ..sim.rtl import compare
 from ..sim.rtl.runner import Comparison, RtlResult, run_memories
 from ..sim.rtl.verilator import SimulationError
-from .tables import Text, show
+from .tables import Text, show, write_figures
 from .workload import REDUCED_CONFIG, Workload
 
 BANDWIDTHS = (6.4, 12.8, 19.2)
@@ -185,10 +183,7 @@ def main(frames: int, bandwidths: tuple[float, ...], latencies: tuple[int, ...],
             raise EseError(f"frames: must be at least 2, got {frames}")
         done = study(*chosen(reduced), frames, rtl=not model_only, bandwidths=bandwidths,
                      latencies=latencies, progress=Progress())
-        text = json.dumps(as_dict(done, command), indent=2) + "\n"
-        page = f"`{command}`\n\n**{table(done).title}**\n\n{table(done).markdown()}"
-        write_atomically(output, lambda path: path.write_text(text))
-        write_atomically(output.with_suffix(".md"), lambda path: path.write_text(page))
+        write_figures(output, as_dict(done, command), command, [table(done)])
     show([table(done)])
     click.echo(f"Figures are in {output}")
     sys.exit(0 if done.good else 1)

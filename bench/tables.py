@@ -1,12 +1,16 @@
 """Tables of the benchmark, the paper's figures beside ours: rows of text, for terminal and docs."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ..contract.image import write_atomically
 from .figures import paper_group
 from .measure import Outcome
 from .paper import MATRICES, TOTAL
@@ -46,6 +50,17 @@ def show(tables: Sequence[Text]) -> None:
         console = Console(width=PLAIN_WIDTH)
     for table in tables:
         console.print(table.rich())
+
+
+def write_figures(output: Path, values: Mapping[str, Any], command: str,
+                  tables: Sequence[Text]) -> None:
+    """Write figures as JSON, and beside it the tables, as .md, under the command that made them.
+    Raises EseError if the files cannot be written."""
+    text = json.dumps(values, indent=2) + "\n"
+    page = f"`{command}`\n\n" + "\n".join(
+        f"**{table.title}**\n\n{table.markdown()}" for table in tables)
+    write_atomically(output, lambda path: path.write_text(text))
+    write_atomically(output.with_suffix(".md"), lambda path: path.write_text(page))
 
 
 def matrix_table(outcome: Outcome) -> Text:

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,6 +15,8 @@ from .show import compress_tables, console
 if TYPE_CHECKING:
     from ..compress.pipeline import CompressReport
     from ..contract.image import Image
+
+Number = TypeVar("Number", int, float)
 
 
 @click.command(context_settings={"show_default": True})
@@ -93,9 +95,10 @@ def compress(ctx: click.Context, /, checkpoint: Path, density: float,
         stacks = load_stacks(checkpoint, prefix, gate_order, _key_map(key_map))
         status.update("Pruning, calibrating, quantising, packing")
         options = CompressOptions(balance, keep_one, input_scaling, input_limit,
-                                  command_line(ctx), _densities(matrix_densities),
+                                  command_line(ctx),
+                                  matrix_values("matrix-density", matrix_densities, float),
                                   share_bits, huffman, resident=resident,
-                                  weight_bits=_widths(matrix_bits))
+                                  weight_bits=matrix_values("weight-bits-of", matrix_bits, int))
         results = [compress_network(stack.network, engine, density, seen, options)
                    for stack, seen in zip(stacks, calibration_frames(stacks, streams),
                                           strict=True)]
@@ -142,27 +145,15 @@ def _key_map(items: tuple[str, ...]) -> dict[str, str]:
     return names
 
 
-def _densities(items: tuple[str, ...]) -> dict[str, float]:
-    """Matrix name to density. Raises EseError for what is not NAME=VALUE."""
-    densities = {}
+def matrix_values(option: str, items: tuple[str, ...], number: type[Number]
+                  ) -> dict[str, Number]:
+    """Matrix name to a number. Raises EseError for what is neither."""
+    values: dict[str, Number] = {}
     for item in items:
         name, _, value = item.partition("=")
         try:
-            densities[name] = float(value)
+            values[name] = number(value)
         except ValueError:
-            raise EseError(f"--matrix-density: must be NAME=VALUE with a number, got {item!r}"
-                           ) from None
-    return densities
-
-
-def _widths(items: tuple[str, ...]) -> dict[str, int]:
-    """Matrix name to bits. Raises EseError for what is not NAME=BITS."""
-    widths = {}
-    for item in items:
-        name, _, value = item.partition("=")
-        try:
-            widths[name] = int(value)
-        except ValueError:
-            raise EseError(f"--weight-bits-of: must be NAME=BITS with a whole number, got {item!r}"
-                           ) from None
-    return widths
+            kind = "NAME=BITS with a whole" if number is int else "NAME=VALUE with a"
+            raise EseError(f"--{option}: must be {kind} number, got {item!r}") from None
+    return values

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..contract.errors import EseError
-from .compress import _densities
+from .compress import matrix_values
 from .frames import load_streams
 from .options import KNOBS, chosen_config, config_options
 from .show import console
@@ -96,7 +96,8 @@ def distill(checkpoint: Path, frames: tuple[Path, ...], output: Path, density: f
     if threads is not None:
         torch.set_num_threads(threads)
     engine = chosen_config(config, sets, **{name: knobs[name] for name in KNOBS})
-    prune = PruneOptions(engine, density, _densities(matrix_densities), balance, keep_one, schedule)
+    densities = matrix_values("matrix-density", matrix_densities, float)
+    prune = PruneOptions(engine, density, densities, balance, keep_one, schedule)
     with console.status("Reading") as status:
         teacher = load_network(checkpoint, prefix)
         student = None if begin is None else load_network(begin, "lstm")

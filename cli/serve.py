@@ -29,8 +29,8 @@ def device(folder: Path, config: str, sets: tuple[str, ...], shell: str | None, 
     in Verilator. Prints the name that Engine.open takes, when it is ready.
 
     \b
-    ese device /tmp/board --config demo-32x4
-    python examples/speech_stream.py xdma:/tmp/board/xdma0
+    ese device build/board --config demo-32x4
+    python examples/speech_stream.py xdma:build/board/xdma0
     """
     engine = chosen_config(config, sets, **{name: knobs[name] for name in KNOBS})
     chosen = None if shell is None else load_shell_config(shell)

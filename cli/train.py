@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..contract.errors import EseError
-from .compress import _densities
+from .compress import matrix_values
 from .options import KNOBS, chosen_config, config_options
 from .show import console
 
@@ -100,8 +100,9 @@ def train(dataset: Path, output: Path, start: Path | None, density: float | None
         prune = None
         if density is not None or matrix_densities:
             engine = chosen_config(config, sets, **{name: values[name] for name in KNOBS})
-            prune = PruneOptions(engine, 1.0 if density is None else density,
-                                 _densities(matrix_densities), balance, keep_one, schedule, ramp)
+            densities = matrix_values("matrix-density", matrix_densities, float)
+            prune = PruneOptions(engine, 1.0 if density is None else density, densities,
+                                 balance, keep_one, schedule, ramp)
         torch.manual_seed(values["seed"])
         if start is None:
             model = PhoneNet(Shape(data.inputs, values["cells"], values["projection"],

@@ -17,7 +17,6 @@ from ese_lstm.contract.layout import (
     param_layout,
     segment_layout,
 )
-from ese_lstm.hw.collector import Collector
 from ese_lstm.hw.emit import emit
 from ese_lstm.hw.engine import Engine
 from ese_lstm.sim.golden.cycles import simulate_model
@@ -372,14 +371,6 @@ def test_load_port_waits_for_idle(engine_bench, synthetic, seed):
     assert compare(bench, image, frames, *masks) > 0
 
 
-def test_drain_is_the_sum_of_its_parts():
-    """Register the select (test_epilogue), read the bank (test_lane), collect; the result is
-    readable in the cycle after it is written. The cycle model's agreement checks the whole."""
-    assert 1 + 1 + Collector.latency == timing.DRAIN
-    assert timing.VISIBLE == timing.DRAIN + timing.RESULT + 1
-    assert Engine(config=TINY).config is TINY
-
-
 SMALLEST = TINY.replace(lanes=1, channels=1, queue_depth=1, acc_rows=4, stream_depth=8,
                         activation_depth=4, cell_depth=1, param_depth=4, segment_depth=2,
                         epilogue_depth=1, output_depth=2)
@@ -398,5 +389,7 @@ def test_the_smallest_engine_that_holds_one_cell(engine_bench, synthetic, seed):
 def test_memories_of_depth_1_have_an_address_in_verilog():
     """Without one, Yosys writes wires of the range [-1:0]."""
     config = SMALLEST.replace(param_depth=1, segment_depth=1)
-    text = emit(Engine(config=config), "ese", config)
+    engine = Engine(config=config)
+    text = emit(engine, "ese", config)
+    assert engine.config is config
     assert "reg [" in text and "[-1:0]" not in text
