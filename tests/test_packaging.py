@@ -1,41 +1,25 @@
-"""The package list matches the folders, and both ways of installing give every package."""
+"""Both ways of installing give the tree of ``src/``, and the links at the top only lead into it."""
 
 import subprocess
 import sys
-import tomllib
 import zipfile
-from importlib import import_module
 from pathlib import Path
 
-import pytest
+import ese_lstm
 
 ROOT = Path(__file__).parent.parent
-SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-PACKAGES = SETUPTOOLS["packages"]
+SOURCES = ROOT / "src"
+LINKS = ("boards", "compress", "hw", "sim")
 
 
-def folders() -> dict[str, str]:
-    """Package name → folder, for every folder of Python files that belongs to the product."""
-    found = {}
-    for init in ROOT.rglob("__init__.py"):
-        parts = init.parent.relative_to(ROOT).parts
-        if parts[0] in ("build", "tests") or parts[0].startswith("."):
-            continue
-        inner = () if parts == ("package",) else parts
-        found[".".join(("ese_lstm", *inner))] = "/".join(parts)
-    return found
+def test_the_installed_package_is_this_tree() -> None:
+    assert Path(ese_lstm.__file__).parent == SOURCES / "ese_lstm"
 
 
-def test_every_folder_is_a_listed_package() -> None:
-    assert len(PACKAGES) > 8
-    assert SETUPTOOLS["package-dir"] == folders()
-    assert sorted(PACKAGES) == sorted(folders())
-
-
-@pytest.mark.parametrize("package", PACKAGES)
-def test_the_installed_package_is_this_tree(package: str) -> None:
-    file = import_module(package).__file__
-    assert file and Path(file).parent == ROOT / folders()[package]
+def test_links_at_the_top_are_relative() -> None:
+    for name in LINKS:
+        assert (ROOT / name).readlink() == Path("src/ese_lstm") / name
+    assert not [path for path in ROOT.glob("*/__init__.py") if path.parent.name not in LINKS]
 
 
 def test_the_wheel_holds_every_module(tmp_path: Path) -> None:
@@ -48,14 +32,14 @@ def test_the_wheel_holds_every_module(tmp_path: Path) -> None:
         if (ROOT / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((ROOT / name).read_bytes())
+    expected = {path.relative_to(source / "src").as_posix()
+                for path in (source / "src").rglob("*") if path.is_file()}
     subprocess.run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps",
                     "--no-build-isolation", "--wheel-dir", str(tmp_path), str(source)], check=True)
     wheel, = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        held = {name for name in archive.namelist() if name.endswith(".py")}
+        held = {name for name in archive.namelist() if ".dist-info/" not in name}
         archive.extractall(tmp_path / "installed")
-    expected = {f"{package.replace('.', '/')}/{path.name}"
-                for package, folder in folders().items() for path in (source / folder).glob("*.py")}
     assert len(expected) > 30
     assert held == expected
     script = ("import sys; sys.path.insert(0, sys.argv[1]); import ese_lstm.contract.config as c; "
