@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+
 from ese_lstm.compress.checkpoint import load_network
 from ese_lstm.compress.pipeline import compress_network
 from ese_lstm.contract.config import load_config

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from ese_lstm.train.dataset import (
     Dataset,
     Utterance,

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+
 from ese_lstm.bench.ablations.__main__ import main
 from ese_lstm.bench.ablations.studies import STUDIES, Bench, run_studies
 from ese_lstm.bench.ablations.study import Column, Plot, Study, draw

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+
 from ese_lstm.bench import __main__ as command
 from ese_lstm.bench import measure as measuring
 from ese_lstm.bench.tables import all_tables

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+
 from ese_lstm.bench.compress_speed import CLIP_FRAMES, main, timed
 
 

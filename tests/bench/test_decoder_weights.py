@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+
 from ese_lstm.bench import decoder_weights as tune
 from ese_lstm.train.dataset import Dataset
 from ese_lstm.train.evaluate import float_answers, score_answers

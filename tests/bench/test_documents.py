@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from ese_lstm.bench.ablations.studies import STUDIES
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

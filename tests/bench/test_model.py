@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from ese_lstm.bench.workload import REDUCED_CONFIG, Workload
 from ese_lstm.compress.synthetic import LayerShape
 from ese_lstm.hw.counters import COUNTERS

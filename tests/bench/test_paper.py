@@ -1,6 +1,7 @@
 """The paper's figures are consistent with each other, and our counting is theirs."""
 
 import pytest
+
 from ese_lstm.bench import paper
 from ese_lstm.bench.figures import GROUPS, operations, paper_group, rates
 from ese_lstm.contract.config import PRESETS

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+
 from ese_lstm.bench import pruning_curve
 from ese_lstm.train.dataset import Dataset
 from ese_lstm.train.trainer import TrainOptions

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from ese_lstm.bench.resemblyzer import Speech, equal_error_rate, measure
 from ese_lstm.bench.resemblyzer_speech import Clip, prepare, speaker_of
 from ese_lstm.compress.network import Layer, Network

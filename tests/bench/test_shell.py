@@ -4,6 +4,7 @@ import json
 
 import pytest
 from click.testing import CliRunner
+
 from ese_lstm.bench.shell import Outcome, main, table
 from ese_lstm.sim.rtl.shell_runner import SpeedResult
 

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from click.testing import CliRunner
+
 from ese_lstm.bench.speed import main
 
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from click.testing import CliRunner
+
 from ese_lstm.bench.streaming import chosen, main, study, table
 from ese_lstm.contract.errors import EseError
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+
 from ese_lstm.boards.memory_init import write_memories
 from ese_lstm.contract.config import PRESETS, EngineConfig
 from ese_lstm.contract.image import Image, Manifest, section_layouts, split_words

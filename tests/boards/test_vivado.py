@@ -7,6 +7,7 @@ import pytest
 from amaranth.build import DiffPairs
 from amaranth.hdl import Cat, Elaboratable, Module, Signal
 from amaranth.lib import io
+
 from ese_lstm.boards.adm_pcie_ku3 import PCIE_LANES, ADMPCIEKU3Platform
 from ese_lstm.boards.vivado import TOP, board_constraints, write_project
 from ese_lstm.contract.config import PRESETS

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+
 from ese_lstm.cli.charts import Frame, bars, dots, legend, lines, panels, shares, ticks
 
 

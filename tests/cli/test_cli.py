@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+
 from ese_lstm.cli.main import main
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.image import read_image

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from ese_lstm.cli.curves import by_series, read_curves
 from ese_lstm.contract.errors import EseError
 

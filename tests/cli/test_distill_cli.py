@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
+
 from ese_lstm.cli.main import main
 
 ENGINE = ("--config", "tiny", "--epochs", "1", "--streams", "2", "--threads", "1")

@@ -1,6 +1,7 @@
 """Exit codes and progress of the programs beside ``ese``."""
 
 import pytest
+
 from ese_lstm.cli import program
 from ese_lstm.contract.errors import EseError
 

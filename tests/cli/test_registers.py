@@ -2,6 +2,7 @@
 
 import pytest
 from click.testing import CliRunner
+
 from ese_lstm.cli.main import main
 from ese_lstm.contract.register_files import FORMATS
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+
 from ese_lstm.cli.html import page, pairs, table
 from ese_lstm.cli.main import main
 from ese_lstm.cli.show import step

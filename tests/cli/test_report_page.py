@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from safetensors.numpy import save_file
+
 from ese_lstm.cli.main import main
 from ese_lstm.compress.synthetic import LayerShape, random_frames, random_network
-from safetensors.numpy import save_file
 
 CHROMIUM = shutil.which(os.environ.get("CHROMIUM", "chromium")) or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (apt install chromium)")

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from click.testing import CliRunner
+
 from ese_lstm.cli.main import main
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.runtime import Engine

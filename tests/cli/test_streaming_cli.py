@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from click.testing import CliRunner
+
 from ese_lstm.cli.main import main
 from ese_lstm.contract.image import read_image
 

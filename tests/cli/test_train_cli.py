@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from safetensors.numpy import load_file
+
 from ese_lstm.cli.main import main
 from ese_lstm.contract.image import read_image
 from ese_lstm.train.dataset import Utterance, save_utterance, write_header, write_manifest
-from safetensors.numpy import load_file
 
 PHONES = ("SIL", "A", "B")
 ENGINE = ["--config", "tiny"]

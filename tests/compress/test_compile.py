@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from ese_lstm.compress.compile import compile_float, compile_network, coordinates
 from ese_lstm.compress.network import Layer, Network
 from ese_lstm.compress.synthetic import GOOGLE_LSTMP, LayerShape, random_network

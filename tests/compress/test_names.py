@@ -6,6 +6,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
+
 from ese_lstm.cli.main import main
 from ese_lstm.compress.bidirectional import calibration_frames, run_float_stack, run_joined
 from ese_lstm.compress.checkpoint import load_network, load_stacks
@@ -14,7 +16,6 @@ from ese_lstm.contract.frames import quantise_frames
 from ese_lstm.contract.image import read_image
 from ese_lstm.sim.golden.decode import decode_image
 from ese_lstm.sim.golden.model import GoldenModel
-from safetensors.torch import save_file
 
 
 def cells(*names, sizes=(3, 4, 4, 4)):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from ese_lstm.compress.network import Layer, Network
 from ese_lstm.contract.errors import EseError
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from ese_lstm.compress.compile import compile_network
 from ese_lstm.compress.network import Layer, Network
 from ese_lstm.compress.pack import Provenance, pack_image, pack_streams

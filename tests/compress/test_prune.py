@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from ese_lstm.compress.network import Layer, Network
 from ese_lstm.compress.prune import kept_count, prune_network
 from ese_lstm.compress.synthetic import LayerShape, random_network

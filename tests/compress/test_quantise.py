@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from ese_lstm.compress.network import Layer, Network
 from ese_lstm.compress.quantise import quantise_network, row_bounds
 from ese_lstm.compress.synthetic import LayerShape, random_network

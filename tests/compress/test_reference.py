@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from ese_lstm.compress.network import Layer, Network
 from ese_lstm.compress.reference import run_float
 from ese_lstm.compress.state_dict import network_from_tensors

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+
 from ese_lstm.compress.compile import compile_network
 from ese_lstm.compress.network import Network
 from ese_lstm.compress.pack import Provenance, entry_counts, pack_image

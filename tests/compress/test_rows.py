@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from ese_lstm.compress.rows import pack_rows, schedule_rows, window
 from ese_lstm.contract import timing
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.layout import entry_layout, row_layout
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 FAST = {"deadline": None, "database": None}
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from ese_lstm.compress.share import assign, kmeans, share_matrix
 from ese_lstm.compress.share_torch import share_parameter
 from ese_lstm.contract.errors import EseError

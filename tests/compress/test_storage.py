@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
+
 from ese_lstm.compress.pipeline import CompressOptions, compress_network
 from ese_lstm.compress.share import share_network
 from ese_lstm.compress.storage import (
@@ -22,7 +24,6 @@ from ese_lstm.contract.layout import entry_layout
 from ese_lstm.sim.golden.decode import decode_image
 from ese_lstm.sim.golden.model import GoldenModel
 from ese_lstm.sim.golden.noise import layer_of_tiles
-from safetensors.numpy import load_file
 
 TINY = PRESETS["tiny"].replace(stream_depth=4096)
 SHAPES = [LayerShape(cells=13, projection=7, peepholes=True), LayerShape(cells=9)]

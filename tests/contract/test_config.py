@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from ese_lstm.contract.config import PRESETS, EngineConfig, bits_for, load_config
 from ese_lstm.contract.errors import EseError
 

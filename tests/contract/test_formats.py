@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.formats import FixedFormat, cell_format, gate_format, gate_input_format

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.frames import output_format, quantise_frames, real_outputs

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from ese_lstm.compress.storage import code_lengths, encode
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.huffman import BLOCK, MAX_LENGTH, canonical_codes, decode

@@ -1,6 +1,7 @@
 """Identity registers: what they say is the configuration, the whole of it, or an error."""
 
 import pytest
+
 from ese_lstm.contract.config import PRESETS, EngineConfig
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.identity import clock_hz, digest_words, identity_words, read_identity

@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from safetensors.numpy import load, save
+
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.image import (
@@ -20,7 +22,6 @@ from ese_lstm.contract.image import (
     write_atomically,
     write_image,
 )
-from safetensors.numpy import load, save
 
 CONFIG = PRESETS["tiny"]
 

@@ -1,6 +1,7 @@
 """Timing of external memory."""
 
 import pytest
+
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.memory import MemoryTiming, bits_per_cycle
 

@@ -5,6 +5,7 @@ import re
 import subprocess
 
 import pytest
+
 from ese_lstm.contract.register_files import FILES, FORMATS
 from ese_lstm.contract.registers import COUNTER_BASE, COUNTERS, REGISTERS
 

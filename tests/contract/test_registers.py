@@ -1,6 +1,7 @@
 """The register map: no two things in one place, words packed and unpacked."""
 
 import pytest
+
 from ese_lstm.contract.config import EngineConfig
 from ese_lstm.contract.counters import COUNTER_BITS
 from ese_lstm.contract.errors import EseError

@@ -1,6 +1,7 @@
 """Words of streamed weights: the row, the segment's flag, the fetch depth."""
 
 import pytest
+
 from ese_lstm.contract.config import PRESETS, EngineConfig
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.image import section_names

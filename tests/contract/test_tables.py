@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.tables import FUNCTIONS, activation_table
 

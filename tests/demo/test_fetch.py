@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from ese_lstm import registry
 from ese_lstm.contract.errors import EseError
 from ese_lstm.demo import fetch

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+
 from ese_lstm.boards.memory_init import write_memories
 from ese_lstm.contract.config import EngineConfig
 from ese_lstm.contract.errors import EseError

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from ese_lstm.contract.errors import EseError
 from ese_lstm.demo import speech
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+
 from ese_lstm.contract.config import EngineConfig
 from ese_lstm.contract.image import read_image
 from ese_lstm.sim.rtl.runner import Mismatch

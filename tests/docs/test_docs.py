@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from ese_lstm.contract import timing
 from ese_lstm.contract.registers import register
 

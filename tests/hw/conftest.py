@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from amaranth.hdl import Elaboratable, ResetInserter, Signal
 from amaranth.sim import Simulator
+
 from ese_lstm.compress.pipeline import CompressOptions, compress_network
 from ese_lstm.compress.synthetic import LayerShape, random_frames, random_network
 from ese_lstm.contract.config import EngineConfig

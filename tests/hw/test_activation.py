@@ -5,6 +5,7 @@ import math
 import random
 
 import pytest
+
 from ese_lstm.contract import timing
 from ese_lstm.contract.config import EngineConfig
 from ese_lstm.contract.errors import EseError

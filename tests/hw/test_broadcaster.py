@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 from amaranth.hdl import ResetInserter, Signal
+
 from ese_lstm.contract import timing
 from ese_lstm.contract.config import MAX_RESULTS, PRESETS, SEQUENCE_BITS
 from ese_lstm.contract.layout import segment_layout

@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.hw.counters import COUNTER_BITS, COUNTERS, Counters
 

@@ -4,6 +4,7 @@ import random
 
 import pytest
 from amaranth.sim import Simulator
+
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.layout import entry_layout
 from ese_lstm.hw.decoder import EntryDecoder

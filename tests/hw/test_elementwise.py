@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from ese_lstm.contract import timing
 from ese_lstm.contract.config import GATES, SHIFT_BITS, EngineConfig
 from ese_lstm.hw import elementwise

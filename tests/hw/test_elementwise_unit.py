@@ -4,6 +4,7 @@ import random
 
 import pytest
 from amaranth.hdl import ResetInserter, Signal
+
 from ese_lstm.contract import timing
 from ese_lstm.contract.config import GATES, PRESETS
 from ese_lstm.contract.layout import param_layout

@@ -6,6 +6,7 @@ import pytest
 from amaranth.hdl import Module, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+
 from ese_lstm.hw.emit import Emitter, emit, place
 from ese_lstm.sim.rtl.lockstep import amaranth_trace, verilog_trace
 

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+
 from ese_lstm.compress.synthetic import LayerShape
 from ese_lstm.contract import timing
 from ese_lstm.contract.config import PRESETS

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.layout import Section, entry_layout, load_layout, param_layout

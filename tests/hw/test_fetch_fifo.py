@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from ese_lstm.contract import timing
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.hw.fetch_fifo import FetchFifo

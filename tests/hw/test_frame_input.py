@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.hw.frame_input import SLOTS, FrameInput
 

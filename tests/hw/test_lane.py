@@ -5,6 +5,7 @@ import random
 import pytest
 from amaranth.hdl import ResetInserter, Signal
 from amaranth.sim import Simulator
+
 from ese_lstm.contract import timing
 from ese_lstm.contract.config import PRESETS, EngineConfig
 from ese_lstm.contract.layout import entry_layout

@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.layout import SECTION_BITS, Section, header_layout, load_layout
 from ese_lstm.hw.loader import Loader

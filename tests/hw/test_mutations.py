@@ -5,6 +5,7 @@ import random
 
 import numpy as np
 import pytest
+
 from ese_lstm.compress.synthetic import LayerShape
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.layout import entry_layout

@@ -6,6 +6,7 @@ import pytest
 from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+
 from ese_lstm.contract import timing
 from ese_lstm.contract.config import SHIFT_BITS
 from ese_lstm.contract.errors import EseError

@@ -4,6 +4,7 @@ import random
 
 import numpy as np
 import pytest
+
 from ese_lstm.compress.pipeline import CompressOptions, compress_network
 from ese_lstm.compress.synthetic import LayerShape, random_frames, random_network
 from ese_lstm.contract.config import PRESETS

@@ -4,6 +4,7 @@ import random
 
 import pytest
 from amaranth.hdl import ResetInserter, Signal
+
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.hw.weight_stream import WeightStream
 

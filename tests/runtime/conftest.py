@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+
 from ese_lstm.compress.pipeline import CompressOptions, compress_network
 from ese_lstm.compress.synthetic import LayerShape, random_frames, random_network
 from ese_lstm.contract.config import PRESETS, EngineConfig

@@ -5,6 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
+
 from ese_lstm.contract.errors import EseError
 from ese_lstm.runtime import Engine, run_utterances
 

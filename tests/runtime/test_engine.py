@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pytest
+
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.frames import quantise_frames, real_outputs
 from ese_lstm.contract.image import write_image

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.image import write_image
 from ese_lstm.contract.registers import offset, register

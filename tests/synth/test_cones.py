@@ -1,6 +1,7 @@
 """Every port of the exported shell is cut by registers; the search finds one that is not."""
 
 import pytest
+
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.shell import SHELL_PRESETS
 from ese_lstm.hw import emit

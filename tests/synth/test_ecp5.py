@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
 from ese_lstm.hw import emit

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.hw.export import TOP
 from ese_lstm.synth import delays, estimate, paths, report

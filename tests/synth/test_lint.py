@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.shell import SHELL_PRESETS
 from ese_lstm.hw.export import TOP, export_verilog

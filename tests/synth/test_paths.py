@@ -1,6 +1,7 @@
 """Longest paths on hand-made netlists, delays added up by hand."""
 
 import pytest
+
 from ese_lstm.synth import delays, paths
 from ese_lstm.synth.delays import net
 

@@ -1,6 +1,7 @@
 """Counting resources on hand-made netlists."""
 
 import pytest
+
 from ese_lstm.contract.errors import EseError
 from ese_lstm.synth.resources import ESE, TARGETS, XCKU060, Resources, dsp_registers, resources
 

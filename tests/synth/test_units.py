@@ -1,6 +1,7 @@
 """Cutting a Verilog text into units."""
 
 import pytest
+
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
 from ese_lstm.hw.export import TOP, engine_verilog

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from ese_lstm.contract.errors import EseError
 from ese_lstm.train.augment import MASKS, MISSING_BANDS, TEMPO, Augmenter
 from ese_lstm.train.features import INPUTS, MELS

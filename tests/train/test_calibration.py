@@ -1,4 +1,5 @@
 import numpy as np
+
 from ese_lstm.train.calibration import calibration_frames, calibration_streams
 from ese_lstm.train.dataset import Dataset
 from ese_lstm.train.model import PhoneNet, Shape

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from ese_lstm.compress.network import Layer, Network
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError

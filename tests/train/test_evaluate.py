@@ -2,6 +2,7 @@
 import numpy as np
 import pytest
 import torch
+
 from ese_lstm.compress.pipeline import compress_network
 from ese_lstm.compress.reference import run_float
 from ese_lstm.contract.config import PRESETS

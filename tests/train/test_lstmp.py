@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+
 from ese_lstm.compress.reference import run_float
 from ese_lstm.train.lstmp import Lstmp
 from ese_lstm.train.pruning import load_network_into, network_from

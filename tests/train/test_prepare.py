@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+
 from ese_lstm.contract.errors import EseError
 from ese_lstm.train import prepare as module
 from ese_lstm.train.align import align, words

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+
 from ese_lstm.compress.prune import lane_tiles, prune_network
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError

@@ -4,6 +4,7 @@ import struct
 from pathlib import Path
 
 import pytest
+
 from ese_lstm.contract.errors import EseError
 from ese_lstm.train.queen import QueenFile, segments
 

@@ -2,6 +2,7 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
+
 from ese_lstm.contract.errors import EseError
 from ese_lstm.train.scoring import (
     edit_distance,

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from ese_lstm.compress.pipeline import CompressOptions, compress_network
 from ese_lstm.compress.share import share_network
 from ese_lstm.compress.share_torch import LookUp

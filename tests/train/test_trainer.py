@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
 from ese_lstm.train.dataset import Dataset

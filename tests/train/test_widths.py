@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from ese_lstm.compress.prune import MATRICES
 from ese_lstm.compress.widths import narrow_network
 from ese_lstm.contract.config import PRESETS

@@ -4,6 +4,7 @@ import random
 from typing import Any
 
 import pytest
+
 from ese_lstm.contract.shell import PAGE_BYTES, ShellConfig
 
 

@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.layout import row_layout
 from ese_lstm.contract.shell import ShellConfig

@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from ese_lstm.contract.shell import ShellConfig
 from ese_lstm.hw.memory.write_master import WriteMaster
 

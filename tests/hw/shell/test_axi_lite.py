@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 from amaranth.hdl import ResetInserter, Signal
+
 from ese_lstm.hw.shell.axi_lite import OKAY, SLVERR, AxiLiteSlave
 
 ADDRESS_BITS = 8

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.layout import Section
 from ese_lstm.contract.register_files import FILES, FORMATS

@@ -4,6 +4,7 @@ import random
 
 import numpy as np
 import pytest
+
 from ese_lstm.contract.config import EngineConfig
 from ese_lstm.contract.shell import SHELL_PRESETS, pack_frames, row_beats
 from ese_lstm.hw.shell.frame_unpack import FrameUnpack

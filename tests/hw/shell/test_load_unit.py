@@ -4,6 +4,7 @@ import random
 
 import numpy as np
 import pytest
+
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.layout import Section, header_layout
 from ese_lstm.contract.shell import (

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from amaranth.hdl import ResetInserter, Signal
+
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.counters import COUNTER_BITS, ENGINE_COUNTERS, SHELL_COUNTERS
 from ese_lstm.contract.identity import identity_words

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from ese_lstm.contract.config import EngineConfig
 from ese_lstm.contract.image import Image, Manifest, checksum, section_layouts, split_words
 from ese_lstm.contract.program import Epilogue, Program, Segment, TileWeights

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+
 from ese_lstm.contract.config import EngineConfig
 from ese_lstm.contract.tables import activation_table
 from ese_lstm.sim.golden.activation import ActivationTables

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+
 from ese_lstm.contract.config import EngineConfig
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.formats import FixedFormat

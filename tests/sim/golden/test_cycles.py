@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from ese_lstm.contract import timing
 from ese_lstm.contract.config import EngineConfig
 from ese_lstm.contract.errors import EseError

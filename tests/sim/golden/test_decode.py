@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from ese_lstm.contract.config import EngineConfig
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.image import Image, read_image, split_words, write_image

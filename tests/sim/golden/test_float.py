@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from ese_lstm.contract.config import EngineConfig
 from ese_lstm.contract.errors import EseError
 from ese_lstm.sim.golden.decode import DecodedModel

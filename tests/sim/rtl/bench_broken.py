@@ -1,6 +1,7 @@
 """Benches that must fail, each in its own way; ``job()["how"]`` chooses."""
 
 import cocotb
+
 from ese_lstm.sim.rtl.bench import PATTERNS, Bench, StreamSink, StreamSource, finish, generator, job
 
 

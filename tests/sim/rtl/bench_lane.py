@@ -8,6 +8,7 @@ import random
 from collections import deque
 
 import cocotb
+
 from ese_lstm.contract import timing
 from ese_lstm.sim.rtl.bench import PATTERNS, Bench, finish, generator, job
 from ese_lstm.sim.rtl.words import from_bytes, to_bytes

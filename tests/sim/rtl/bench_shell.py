@@ -7,6 +7,7 @@ start on, and the scenario. Every scenario ends with a whole run that must give 
 import cocotb
 import numpy as np
 from cocotbext.axi import AxiResp
+
 from ese_lstm.contract.layout import Section
 from ese_lstm.contract.registers import offset, register
 from ese_lstm.contract.shell import descriptor_layout

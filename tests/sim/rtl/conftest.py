@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+
 from ese_lstm.compress.pipeline import compress_network
 from ese_lstm.compress.synthetic import LayerShape, random_frames, random_network
 from ese_lstm.contract.config import EngineConfig

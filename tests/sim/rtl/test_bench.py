@@ -8,6 +8,7 @@ import pytest
 from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+
 from ese_lstm.contract.errors import EseError
 from ese_lstm.hw.emit import emit
 from ese_lstm.sim.rtl import verilator

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from ese_lstm.compress.synthetic import LayerShape
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError

@@ -5,6 +5,7 @@ from collections import deque
 
 import numpy as np
 import pytest
+
 from ese_lstm.contract import timing
 from ese_lstm.contract.config import GATES, PRESETS, SHIFT_BITS, EngineConfig
 from ese_lstm.hw.elementwise import ElementwiseChannel

@@ -4,6 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from ese_lstm.compress.synthetic import LayerShape
 from ese_lstm.contract import tables
 from ese_lstm.contract.config import PRESETS
@@ -12,8 +15,6 @@ from ese_lstm.contract.layout import entry_layout
 from ese_lstm.sim.golden import arithmetic
 from ese_lstm.sim.golden.activation import ActivationTables
 from ese_lstm.sim.rtl import compare, run_image
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 TINY = PRESETS["tiny"].replace(stream_depth=4096)  # dense stacks of three layers fit
 CONFIGS = {

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from ese_lstm.contract.config import PRESETS, EngineConfig
 from ese_lstm.contract.layout import entry_layout
 from ese_lstm.hw.emit import emit

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.hw.mac import MacGroup
 from ese_lstm.sim.rtl.lockstep import verilog_trace

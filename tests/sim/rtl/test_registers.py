@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.identity import identity_words
 from ese_lstm.contract.shell import SHELL_PRESETS

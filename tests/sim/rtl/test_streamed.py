@@ -3,6 +3,7 @@ cycles as the cycle model says."""
 
 import numpy as np
 import pytest
+
 from ese_lstm.compress.pipeline import CompressOptions, compress_network
 from ese_lstm.compress.synthetic import LayerShape, random_network
 from ese_lstm.contract.config import PRESETS

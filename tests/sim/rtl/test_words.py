@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from ese_lstm.compress.synthetic import LayerShape
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.layout import Section, load_layout
