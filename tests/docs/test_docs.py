@@ -19,7 +19,8 @@ ROOMS = "boards|cli|compress|contract|demo|docs|examples|hw|runtime|sim|tests|tr
 def test_named_files_exist(document: str) -> None:
     named = re.findall(rf"`((?:{ROOMS})/[\w/.]*)`", (ROOT / document).read_text())
     assert named
-    assert not [name for name in named if not any((base / name).exists() for base in (SOURCES, ROOT))]
+    assert not [name for name in named
+                if not any((base / name).exists() for base in (SOURCES, ROOT))]
 
 
 def test_every_hardware_unit_is_mapped() -> None:
