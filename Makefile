@@ -12,6 +12,7 @@ PRUNE_FLAGS ?= --density 0.112 --balance tile --keep-one --lanes 32 --ramp 0.4 -
 	--epochs 7 --dropout 0.3 --input-dropout 0.1 --brief
 CURVE_FLAGS ?= --densities 0.5,0.3,0.2,0.112,0.08 --epochs 1 --rate 0.001 --dropout 0.3 \
 	--input-dropout 0.1 --brief
+SECONDS ?= 600
 PYTEST_FLAGS ?= -n 2 --dist worksteal
 
 BIN := $(VENV)/bin
@@ -19,7 +20,7 @@ BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo bench ablations test sim verilog synth timing lint-verilog lint types clean
-.PHONY: compress-speed report-check
+.PHONY: fuzz compress-speed report-check
 .PHONY: speech demo-speech curves bench-shell bench-streaming bench-resemblyzer distclean
 
 help:  ## this list
@@ -77,6 +78,9 @@ report-check: $(VENV)/.ready-dev  ## ese report in headless Chromium; screenshot
 
 test: lint types $(VENV)/.ready-dev  ## lint, types, all tests and every cocotb bench
 	$(BIN)/pytest $(PYTEST_FLAGS)
+
+fuzz: $(VENV)/.ready-dev  ## the random tests with fresh seeds, for SECONDS (600); prints how to repeat
+	$(BIN)/python tests/fuzz.py $(SECONDS) $(FUZZ_FLAGS)
 
 sim: $(VENV)/.ready-dev  ## every cocotb bench on the exported Verilog, and the runtime on it
 	$(BIN)/pytest $(PYTEST_FLAGS) tests/sim/rtl tests/runtime

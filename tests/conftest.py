@@ -2,6 +2,7 @@
 
 import os
 import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,33 @@ from ese_lstm.train.dataset import (
 )
 
 INPUTS = 6
+END = pytest.StashKey[float]()
 PHONES = ("SIL", "A", "B", "C")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fuzz", type=float, metavar="SECONDS", help=(
+        "only the random tests, in an order of the seed's, until the time is over; see fuzz.py"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    if "ESE_SEED" in os.environ and config.getoption("--hypothesis-seed", None) is None:
+        config.option.hypothesis_seed = os.environ["ESE_SEED"]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--fuzz") is not None:
+        items[:] = [item for item in items if "seed" in getattr(item, "fixturenames", ())
+                    or item.get_closest_marker("hypothesis")]
+        random.Random(os.environ.get("ESE_SEED")).shuffle(items)
+        config.stash[END] = time.monotonic() + config.getoption("--fuzz")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    if time.monotonic() > item.config.stash.get(END, float("inf")):
+        item.session.shouldstop = "the time is over"
 
 
 @pytest.fixture
