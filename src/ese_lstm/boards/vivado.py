@@ -18,7 +18,7 @@ from .adm_pcie_ku3 import ADMPCIEKU3Platform
 TOP = "ese_engine"
 
 _PROJECT = """\
-# Vivado project of one engine, out of context: its streams have no PCIe or DDR shell yet.
+# Vivado project of one engine, out of context: its ports have no pins and no I/O buffers.
 # Not tested on hardware.
 #
 #   vivado -mode batch -source {top}.tcl                     synthesis, utilisation, timing
