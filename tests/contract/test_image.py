@@ -19,7 +19,6 @@ from ese_lstm.contract.image import (
     read_image,
     section_layouts,
     split_words,
-    write_atomically,
     write_image,
 )
 
@@ -152,22 +151,3 @@ def test_image_for_another_configuration(image):
     with pytest.raises(EseError, match=r"^image: must be packed for this engine's configuration, "
                                        r"but has lanes 2 against 4, queue_depth 4 against 8$"):
         image.require_config(CONFIG.replace(lanes=4, queue_depth=8))
-
-
-def test_nothing_is_left_of_a_failed_write(tmp_path):
-    path = tmp_path / "out" / "a.bin"
-    path.parent.mkdir()
-    path.write_bytes(b"before")
-
-    def fail(temporary):
-        temporary.write_bytes(b"half")
-        raise RuntimeError("stop")
-    with pytest.raises(RuntimeError, match="stop"):
-        write_atomically(path, fail)
-    assert path.read_bytes() == b"before" and list(path.parent.iterdir()) == [path]
-
-
-def test_unwritable_place(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(EseError, match=r"^output: .* must be writable, but "):
-        write_atomically(tmp_path / "file" / "a.bin", lambda temporary: None)

@@ -21,8 +21,9 @@ from ..compress.pipeline import CompressOptions, compress_network
 from ..compress.synthetic import GOOGLE_LSTMP, random_frames, random_network
 from ..contract.config import EngineConfig, load_config
 from ..contract.errors import EseError
+from ..contract.files import write_atomically
 from ..contract.frames import quantise_frames
-from ..contract.image import Image, read_image, write_atomically, write_image
+from ..contract.image import Image, read_image, write_image
 from ..sim.golden.decode import decode_image
 from ..sim.golden.model import GoldenModel
 from .__main__ import FULL

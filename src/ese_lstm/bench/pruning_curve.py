@@ -13,7 +13,7 @@ import click
 from ..cli.program import Progress, exit_codes
 from ..contract.config import PRESETS, load_config
 from ..contract.errors import EseError
-from ..contract.image import write_atomically
+from ..contract.files import write_atomically
 from ..train.curve import CURVES, DENSE, CurveOptions, CurvePoint, run_curves
 from ..train.dataset import Dataset
 from ..train.trainer import TrainOptions

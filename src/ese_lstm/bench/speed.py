@@ -13,7 +13,7 @@ import click
 
 from ..cli.program import Progress
 from ..contract.config import PRESETS, load_config
-from ..contract.image import write_atomically
+from ..contract.files import write_atomically
 from ..hw.export import TOP, engine_verilog
 from ..sim.rtl.runner import run_image
 from ..sim.rtl.verilator import BUILD_JOBS, build

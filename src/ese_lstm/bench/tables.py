@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..contract.image import write_atomically
+from ..contract.files import write_atomically
 from .figures import paper_group
 from .measure import Outcome
 from .paper import MATRICES, TOTAL

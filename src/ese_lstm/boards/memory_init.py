@@ -6,7 +6,8 @@ synthesis, and for reading.
 
 from pathlib import Path
 
-from ..contract.image import SECTIONS, Image, section_layouts, write_atomically
+from ..contract.files import write_atomically
+from ..contract.image import SECTIONS, Image, section_layouts
 from ..contract.layout import Layout
 
 

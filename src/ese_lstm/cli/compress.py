@@ -114,7 +114,8 @@ def compress(ctx: click.Context, /, checkpoint: Path, density: float,
 
 def _write(output: Path, image: "Image", report: Path | None, result: "CompressReport") -> None:
     """The image, and the report beside it: both or neither."""
-    from ..contract.image import write_atomically, write_image
+    from ..contract.files import write_atomically
+    from ..contract.image import write_image
 
     def write_both(temporary: Path) -> None:
         temporary.write_text(result.to_json())

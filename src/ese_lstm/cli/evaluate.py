@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from ..contract.errors import EseError
-from ..contract.image import read_image, write_atomically
+from ..contract.files import write_atomically
+from ..contract.image import read_image
 from .show import console, simulate_table
 
 CONFUSIONS = 8

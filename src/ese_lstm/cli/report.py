@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from ..contract.errors import EseError
-from ..contract.image import Image, read_image, write_atomically
+from ..contract.files import write_atomically
+from ..contract.image import Image, read_image
 from .command_line import command_line
 from .curves import read_curves
 from .frames import load_streams

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..contract.errors import EseError
+from ..contract.files import write_atomically
 from ..contract.frames import quantise_frames, real_outputs
-from ..contract.image import Image, read_image, write_atomically
+from ..contract.image import Image, read_image
 from .estimate import memory_options, memory_timing
 from .frames import load_streams
 from .show import console, simulate_table

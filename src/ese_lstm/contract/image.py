@@ -12,9 +12,6 @@ reading restores and checks against the SHA-256 of the entries. A file of versio
 
 import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +25,7 @@ from safetensors.numpy import save
 from .coded import CODED_SECTIONS, decode_entries
 from .config import RELATIVE_BITS, EngineConfig
 from .errors import EseError
+from .files import write_atomically
 from .layout import (
     Layout,
     entry_layout,
@@ -211,25 +209,6 @@ def write_image(path: Path, image: Image) -> None:
         del stored["entries"]
     data = save({name: np.ascontiguousarray(part) for name, part in stored.items()}, metadata)
     write_atomically(path, lambda temporary: temporary.write_bytes(data))
-
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Have ``write`` fill a temporary file beside ``path``, then rename it into place."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise EseError(f"output: {path} must be writable, but {error.strerror}") from None
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        raise EseError(f"output: {path} must be writable, but {error.strerror}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_image(path: Path) -> Image:

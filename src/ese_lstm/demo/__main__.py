@@ -8,7 +8,7 @@ import click
 
 from ..cli.program import Steps, exit_codes
 from ..contract.config import PRESETS
-from ..contract.image import write_atomically
+from ..contract.files import write_atomically
 from ..sim.rtl.verilator import SimulationError
 from .job import Options, Outcome, run_job
 from .summary import as_json, as_text

@@ -13,7 +13,7 @@ import click
 from ..cli.options import KNOBS, chosen_config, config_options
 from ..cli.program import Steps, exit_codes
 from ..compress.pipeline import CompressOptions
-from ..contract.image import write_atomically
+from ..contract.files import write_atomically
 from ..sim.rtl.verilator import SimulationError
 from .recognise import IMAGE_NAME, Options, Outcome, run_recogniser
 

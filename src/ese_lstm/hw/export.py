@@ -12,7 +12,7 @@ from amaranth.lib import data, wiring
 
 from ..contract import timing
 from ..contract.config import EngineConfig
-from ..contract.image import write_atomically
+from ..contract.files import write_atomically
 from ..contract.layout import (
     Layout,
     Section,

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from ..contract.config import load_config
 from ..contract.errors import EseError
-from ..contract.image import write_atomically
+from ..contract.files import write_atomically
 from . import ecp5, lint, report
 from .estimate import TARGET_MULTIPLIERS, estimate, timing
 

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..contract.errors import EseError
-from ..contract.image import write_atomically
+from ..contract.files import write_atomically
 from .model import PhoneNet
 from .pruning import apply_masks, masks_of
 from .sharing import apply_codes, codes_of

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..compress.checkpoint import load_network
 from ..compress.network import Network
 from ..contract.errors import EseError
-from ..contract.image import write_atomically
+from ..contract.files import write_atomically
 from .lstmp import Lstmp
 
 METADATA_KEY = "ese-train"

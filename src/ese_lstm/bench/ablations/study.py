@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ...contract.image import write_atomically
+from ...contract.files import write_atomically
 from ..tables import Text
 
 Value = int | float | str | None
