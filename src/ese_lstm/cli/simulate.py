@@ -1,6 +1,7 @@
 """``ese simulate``: frames through an image, in the golden model or in the exported Verilog."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def _with_channels(image: Image, channels: int | None) -> Image:
         return image
     config = image.config.replace(channels=channels)
     manifest = image.manifest.model_copy(update={"config": config.model_dump()})
-    return Image(manifest, config, image.sections)
+    return replace(image, manifest=manifest, config=config)
 
 
 def _inputs(image: Image, streams: Sequence[NDArray[np.float64]]

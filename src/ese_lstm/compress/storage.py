@@ -21,7 +21,7 @@ from ..contract.coded import (
 from ..contract.config import GATES, bits_for
 from ..contract.errors import EseError
 from ..contract.huffman import BLOCK, MAX_LENGTH, canonical_codes
-from ..contract.image import CODED_VERSION, Image, checksum
+from ..contract.image import Image, checksum
 from ..contract.layout import entry_layout, epilogue_layout, segment_layout
 
 PAPER_RATIO = 20.0
@@ -72,7 +72,7 @@ def huffman_coded(image: Image, shared: bool) -> Image:
     if not np.array_equal(decode_entries(sections, config), image.sections["entries"]):
         raise RuntimeError("the coded entries don't decode to the entries")
     sums = {**image.manifest.sections, **{name: checksum(part) for name, part in coded.items()}}
-    manifest = image.manifest.model_copy(update={"version": CODED_VERSION, "sections": sums})
+    manifest = image.manifest.model_copy(update={"sections": sums})
     return replace(image, manifest=manifest, coded=coded)
 
 
