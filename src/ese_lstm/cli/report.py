@@ -13,6 +13,7 @@ from .command_line import command_line
 from .curves import read_curves
 from .frames import load_streams
 from .html import page
+from .outputs import check_files_in
 from .report_parts import (
     Subject,
     accuracy,
@@ -62,6 +63,8 @@ def report(ctx: click.Context, image_path: Path, figures: Path | None, compare: 
     ese report my.ese --figures my.json --compare plain.ese --curve scan.jsonl \\
         --frames a.npy -o report/
     """
+    place = output / "index.html"
+    check_files_in(output, place.name)
     with console.status("Reading") as status:
         from ..compress.storage import stages
         from ..sim.golden.noise import measure_noise
@@ -84,7 +87,6 @@ def report(ctx: click.Context, image_path: Path, figures: Path | None, compare: 
                  tensor_part(noise, sum(map(len, streams)), CUT), format_part(image, values),
                  provenance_part(subjects, command_line(ctx), sources)]
         text = page(f"{image_path.name}: {image.manifest.source} on ESE", _subtitle(image), parts)
-    place = output / "index.html"
     write_atomically(place, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     click.echo(str(place))
 

@@ -12,7 +12,7 @@ from ..contract.image import Image
 from . import charts
 from .curves import DENSE, CurvePoint, by_series
 from .html import heading, pairs, paragraph, section, table, tiles
-from .show import TENSOR_NOTE, sizes, step, tensor_rows
+from .show import TENSOR_NOTE, checksums, sizes, step, tensor_rows
 
 if TYPE_CHECKING:
     from ..sim.golden.cycles import CycleReport
@@ -242,7 +242,7 @@ def provenance_part(subjects: Sequence[Subject], command: str, sources: Sequence
             "made by": manifest.command or None,
             "engine": f"{config.lanes} lanes × {config.channels} channels, {config.index_mode}, "
                       f"{config.weight_bits}-bit weights, {config.act_bits}-bit activations",
-            "engine digest": config.digest})]
+            "engine digest": config.digest, "checksums": checksums(subject.image)})]
     return section("Provenance", *parts, heading("This page"), pairs({
         "made by": command, **{f"SHA-256 of {path.name}": _sha256(path) for path in sources},
         "versions": ", ".join([f"Python {platform.python_version()}", *_versions()])}))

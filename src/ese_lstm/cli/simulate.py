@@ -15,6 +15,7 @@ from ..contract.frames import quantise_frames, real_outputs
 from ..contract.image import Image, read_image
 from .estimate import memory_options, memory_timing
 from .frames import load_streams
+from .outputs import check_files
 from .show import console, simulate_table
 
 
@@ -52,6 +53,7 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
 
     Exit code 1 if the Verilog differs from the golden model in any value.
     """
+    check_files(output)
     loaded = _with_channels(read_image(image), channels)
     loaded_streams = load_streams(frames)
     values, active, saturated = _inputs(loaded, loaded_streams)

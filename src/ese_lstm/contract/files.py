@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -49,6 +50,13 @@ def write_together(outputs: Mapping[Path, Write]) -> None:
         for draft in sorted(drafts, key=lambda draft: draft.target is not None):
             with _writing(draft.path):
                 draft.finish()
+
+
+def write_contents(contents: Mapping[Path, bytes | str]) -> None:
+    """As :func:`write_together`, of these contents; texts in UTF-8."""
+    data = {path: content.encode() if isinstance(content, str) else content
+            for path, content in contents.items()}
+    write_together({path: partial(_fill, part) for path, part in data.items()})
 
 
 def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path | None] = ()) -> None:
@@ -140,6 +148,10 @@ def _draft(path: Path) -> Iterator[_Draft]:
         yield _Draft(path, target, temporary, mode, before and (before.st_uid, before.st_gid))
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _fill(data: bytes, path: Path) -> None:
+    path.write_bytes(data)
 
 
 def _empty_file(folder: Path, name: str) -> Path:
