@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..contract.errors import EseError
-from ..contract.files import write_contents
+from ..contract.files import beside, write_contents
 from .command_line import command_line
 from .frames import load_streams
 from .options import KNOBS, chosen_config, config_options
@@ -97,8 +97,8 @@ def compress(ctx: click.Context, /, checkpoint: Path, density: float,
 
         streams = load_streams(frames)
         stacks = load_stacks(checkpoint, prefix, gate_order, _key_map(key_map))
-        outputs, reports = ([place and _of_stack(place, stack.name) for stack in stacks]
-                            for place in (output, report))
+        outputs = [_of_stack(output, stack.name) for stack in stacks]
+        reports = [report and _of_stack(report, stack.name) for stack in stacks]
         check_files(*outputs, *reports)
         status.update("Pruning, calibrating, quantising, packing")
         options = CompressOptions(balance, keep_one, input_scaling, input_limit,
@@ -115,7 +115,7 @@ def compress(ctx: click.Context, /, checkpoint: Path, density: float,
 
 
 def _of_stack(place: Path, name: str) -> Path:
-    return place.with_suffix(f".{name}{place.suffix}") if name else place
+    return beside(place, f".{name}{place.suffix}") if name else place
 
 
 def _write(outputs: Sequence[Path], reports: Sequence[Path | None],
@@ -127,7 +127,7 @@ def _write(outputs: Sequence[Path], reports: Sequence[Path | None],
     for place, report, (image, result) in zip(outputs, reports, results, strict=True):
         contents[place] = image_bytes(image)
         if report is not None:
-            contents[report] = result.to_json()
+            contents[report] = result.to_json(image_bytes(image))
     write_contents(contents)
 
 
@@ -141,7 +141,7 @@ def _key_map(items: tuple[str, ...]) -> dict[str, str]:
             continue
         try:
             pairs = json.loads(Path(item).read_text())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise EseError(f"--key-map: must be OURS=THEIRS or a JSON file of such pairs, got "
                            f"{item!r} ({type(error).__name__})") from None
         if not isinstance(pairs, dict) or not all(isinstance(v, str) for v in pairs.values()):

@@ -78,6 +78,12 @@ def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path | None] 
         taken[identity] = f"the output {path}"
 
 
+def beside(path: Path, suffix: str) -> Path:
+    """The path with another suffix, for a file that belongs to the one at ``path``; a device or a
+    FIFO, which nothing lies beside, takes both."""
+    return path if path.exists() and not path.is_file() else path.with_suffix(suffix)
+
+
 def check_folder(path: Path) -> None:
     """Raise EseError if ``path`` is no folder and can't become one, because a file is there."""
     for part in (path, *path.parents):
