@@ -123,7 +123,10 @@ def _data_archive(package: Path) -> bytes:
     position = len(b"!<arch>\n")
     while data.startswith(b"!<arch>\n") and position + 60 <= len(data):
         name = data[position:position + 16].decode("ascii", "replace").strip()
-        size = int(data[position + 48:position + 58].decode("ascii", "replace").strip() or "0")
+        digits = data[position + 48:position + 58].decode("ascii", "replace").strip()
+        if not digits.isdecimal():
+            break
+        size = int(digits)
         if name.startswith("data.tar"):
             return data[position + 60:position + 60 + size]
         position += 60 + size + size % 2

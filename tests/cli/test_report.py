@@ -12,7 +12,9 @@ from click.testing import CliRunner
 
 from ese_lstm.cli.html import page, pairs, table
 from ese_lstm.cli.main import main
+from ese_lstm.cli.report import _figures
 from ese_lstm.cli.show import step
+from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.image import read_image
 from ese_lstm.sim.golden.cycles import simulate_model
 from ese_lstm.sim.golden.decode import decode_image
@@ -166,6 +168,41 @@ def test_refused(folder):
             (["none.ese"], "image: must be a file")):
         result = run(main, "report", *arguments, "-o", "out", code=2)
         assert message in result.stderr and not (folder / "out").exists()
+
+
+def test_figures_are_not_believed(folder, seed):
+    """A changed digit once stood on the page."""
+    path, image = folder / "my.ese", read_image(folder / "my.ese")
+    data = (folder / "my.json").read_bytes()
+    want, damaged = _figures(folder / "my.json", path, image), folder / "damaged.json"
+    refused = 0
+    for bit in np.random.default_rng(seed).choice(8 * len(data), 400, replace=False).tolist():
+        changed = bytearray(data)
+        changed[bit // 8] ^= 1 << bit % 8
+        damaged.write_bytes(changed)
+        try:
+            assert _figures(damaged, path, image) == want
+        except EseError:
+            refused += 1
+    assert refused > 300
+
+
+def test_figures_of_before_and_of_another_image(folder):
+    values = json.loads((folder / "my.json").read_text())
+    path, image = folder / "my.ese", read_image(folder / "my.ese")
+    old = {key: value for key, value in values.items() if not key.endswith("_sha256")}
+    (folder / "old.json").write_text(json.dumps(old))
+    _figures(folder / "old.json", path, image)
+    other = {**old, "image_sha256": "0" * 64}
+    (folder / "other.json").write_text(json.dumps(other))
+    with pytest.raises(EseError, match="must be those of this image, but .* has another SHA-256"):
+        _figures(folder / "other.json", path, image)
+    for change in ({"stages": [{"name": "dense"}]}, {"layers": [1]}, {"calibrated": "yes"},
+                   {"matrices": [{**m, "sqnr_db": "high"} for m in old["matrices"]]},
+                   {"lane_lengths": 3}, {"matrices": {}}):
+        (folder / "other.json").write_text(json.dumps({**old, **change}))
+        with pytest.raises(EseError, match="must be (what|those)"):
+            _figures(folder / "other.json", path, image)
 
 
 def test_text_is_escaped():

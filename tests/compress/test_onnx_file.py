@@ -151,6 +151,26 @@ def test_not_onnx(tmp_path, content, message):
         load_stacks(tmp_path / "m.onnx")
 
 
+@pytest.mark.parametrize("place", ["x", "h", "W"])
+def test_a_graph_that_goes_round_is_refused(tmp_path, place):
+    """Following values back through it never ended."""
+    round_trip = [helper.make_node("Identity", ["two"], ["one"], name="first"),
+                  helper.make_node("Identity", ["one"], ["two"], name="second")]
+    node, constants = lstm(np.random.default_rng(1), "a", "one" if place == "x" else "x", INPUTS,
+                           h="one" if place == "h" else "")
+    if place == "W":
+        node.input[1] = "one"
+    for nodes in ([*round_trip, node], [helper.make_node("Identity", ["one"], ["one"]), node]):
+        path = save(tmp_path / "m.onnx", nodes, constants, "a.Y")
+        with pytest.raises(EseError, match=r"^checkpoint: m.onnx Identity node '.*' must come "
+                                           r"after the node that makes '\w+', but comes before"):
+            load_stacks(path)
+    path = save(tmp_path / "m.onnx", [helper.make_node("Identity", [], ["one"]), node], constants,
+                "a.Y")
+    with pytest.raises(EseError, match=r"Identity node '' must have an input, but has none$"):
+        load_stacks(path)
+
+
 def test_weights_must_be_constants(tmp_path):
     node, constants = lstm(np.random.default_rng(1), "a", "x", INPUTS)
     path = save(tmp_path / "m.onnx", [node], constants[1:], "a.Y")

@@ -73,7 +73,8 @@ def test_what_fits_stays_resident(seed) -> None:
     compiled = compile_network(_integers(seed), TINY, [(3, 4), (5, 2)])
     assert assign_resident(compiled, TINY).program == compiled.program
     image = pack_image(compiled, TINY, (), (), Provenance("a.pt"))
-    assert image.rows == 0 and image.memory == b"" and image.manifest.version == 3
+    assert image.rows == 0 and image.memory == b""
+    assert "rows" in image.manifest.sections
 
 
 def test_images_with_rows_round_trip(tmp_path, seed) -> None:

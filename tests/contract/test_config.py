@@ -53,6 +53,8 @@ def test_json_round_trip(tmp_path, name):
 
 @pytest.mark.parametrize("text, message", [
     ("{", r"^e.json: must be JSON, but line 1 is not: "),
+    ("[" * 100_000, r"^e.json: must be JSON that can be read, but "),
+    ("9" * 5000, r"^e.json: must be JSON that can be read, but "),
     ("[]", r"^e.json: must be a JSON object, got list$"),
     ('{"lanes": 2, "channels": 300}', r"^e.json: channels: .*, got 300$"),
 ])
@@ -81,3 +83,9 @@ def test_derived_of_the_published_size():
     relative = config.replace(index_mode="relative4")
     assert (relative.entry_bits, relative.index_bits) == (17, 4)
     assert json.loads(config.to_json())["clock_mhz"] == 200.0
+
+
+def test_a_configuration_that_is_no_text(tmp_path):
+    (tmp_path / "e.json").write_bytes(b"\xff\xfe\0")
+    with pytest.raises(EseError, match=r"e\.json: must be JSON, but line 1 is not: "):
+        load_config(str(tmp_path / "e.json"))

@@ -1,5 +1,8 @@
 """Canonical codes and their decoder, against a decoder that reads bit by bit."""
 
+import heapq
+import itertools
+
 import numpy as np
 import pytest
 
@@ -51,16 +54,82 @@ def test_lengths_are_optimal_within_a_bit_of_entropy(seed):
     assert np.sum(2.0 ** -lengths.astype(float)) == 1.0
 
 
+def unlimited(counts):
+    """The textbook: join the two rarest."""
+    heap = [(int(count), number, [number]) for number, count in enumerate(counts) if count]
+    heapq.heapify(heap)
+    lengths = [0] * len(counts)
+    while len(heap) > 1:
+        (first, _, some), (second, tie, more) = heapq.heappop(heap), heapq.heappop(heap)
+        for symbol in some + more:
+            lengths[symbol] += 1
+        heapq.heappush(heap, (first + second, tie, some + more))
+    return np.array(lengths)
+
+
+def shortest(counts, most):
+    """Bits by trying every set of lengths that Kraft's inequality allows."""
+    best = None
+    for lengths in itertools.product(range(1, most + 1), repeat=len(counts)):
+        if sum(1 << (most - length) for length in lengths) <= 1 << most:
+            bits = sum(n * length for n, length in zip(counts, lengths, strict=True))
+            best = bits if best is None else min(best, bits)
+    return best
+
+
+def test_no_code_is_shorter(seed):
+    rng = np.random.default_rng(seed)
+    compared = 0
+    for symbols in range(2, 7):
+        for most in range(max(1, (symbols - 1).bit_length()), 5):
+            for _ in range(4):
+                counts = np.maximum(np.exp(rng.normal(0, 2, symbols)).astype(int), 1)
+                lengths = code_lengths(counts, most)
+                assert lengths.min() >= 1 and lengths.max() <= most
+                assert int((counts * lengths).sum()) == shortest(counts.tolist(), most)
+                compared += 1
+    assert compared > 40
+
+
+@pytest.mark.parametrize("symbols", [2, 3, 100, 5000])
+def test_where_nothing_is_limited_lengths_are_huffmans(seed, symbols):
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(50, 100, symbols) * (rng.random(symbols) < 0.8)
+    counts[:2] = 70
+    lengths, theirs = code_lengths(counts), unlimited(counts)
+    assert theirs.max() <= MAX_LENGTH and not lengths[counts == 0].any()
+    assert (counts * lengths).sum() == (counts * theirs).sum()
+
+
 def test_long_codes_are_limited():
     """Fibonacci counts ask for a code as long as the alphabet."""
     counts = [1, 1]
     while len(counts) < 30:
         counts.append(counts[-1] + counts[-2])
     lengths = code_lengths(np.array(counts))
+    assert unlimited(counts).max() == 29
     assert lengths.max() == MAX_LENGTH and lengths.min() >= 1
+    assert np.sum(2.0 ** -lengths.astype(float)) == 1.0
     symbols = np.arange(30)
     words, offsets = encode(symbols, lengths)
     assert np.array_equal(decode(words, offsets, lengths, 30), symbols)
+
+
+def test_more_symbols_than_codes_end():
+    """70,000 weights that occur once never fitted 16 bits, however often counts were halved."""
+    full = code_lengths(np.ones(1 << MAX_LENGTH, np.int64))
+    assert full.min() == full.max() == MAX_LENGTH
+    rare = np.append(np.ones((1 << MAX_LENGTH) - 1, np.int64), 10 ** 9)
+    lengths = code_lengths(rare)
+    assert lengths.max() == MAX_LENGTH and canonical_codes(lengths).size == 1 << MAX_LENGTH
+    with pytest.raises(EseError, match=r"^huffman: must code at most 65536 different symbols, "
+                                       r"which is what 16 bits can tell apart, but 70000 occur"):
+        code_lengths(np.ones(70_000, np.int64))
+
+
+def test_lengths_of_nothing_and_of_one_symbol():
+    assert code_lengths(np.zeros(3, np.int64)).tolist() == [0, 0, 0]
+    assert code_lengths(np.array([0, 9, 0])).tolist() == [0, 1, 0]
 
 
 @pytest.mark.parametrize("lengths, message", [

@@ -1,5 +1,6 @@
 """The image file: round trip, every kind of damage, atomic writing."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -9,6 +10,7 @@ from safetensors.numpy import load, save
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.image import (
+    CHECKSUM_KEY,
     METADATA_KEY,
     SECTIONS,
     Image,
@@ -19,7 +21,6 @@ from ese_lstm.contract.image import (
     read_image,
     section_layouts,
     split_words,
-    write_atomically,
     write_image,
 )
 
@@ -37,6 +38,9 @@ def image():
         sections[name] = split_words(words, layout)
     sections["entries"] = sections["entries"][:, 0]
     sections["lane_lengths"] = np.array([2, 3], np.uint32)
+    header = section_layouts(CONFIG)["header"]
+    sections["header"] = split_words([header.pack({
+        "input_even": 0, "input_odd": 3, "input_width": 3, "results": 6})], header)
     layer = LayerInfo(inputs=3, cells=4, projection=2, peepholes=True, bias=True, input_frac=12,
                       output_frac=14, gate_weight_frac=(11, 9), projection_weight_frac=10,
                       cell_base=0)
@@ -57,11 +61,17 @@ def path(tmp_path, image):
 
 
 def rewrite(path, change=lambda sections, manifest: None, key=METADATA_KEY):
-    """Write the image at ``path`` again with sections or manifest changed in place."""
+    """Write the image at ``path`` again with sections or manifest changed in place, its own
+    checksum made right."""
     sections = load(path.read_bytes())
     manifest = read_image(path).manifest.model_dump()
     change(sections, manifest)
-    path.write_bytes(save(sections, {key: json.dumps(manifest)}))
+    put(path, sections, json.dumps(manifest), key)
+
+
+def put(path, sections, text, key=METADATA_KEY):
+    path.write_bytes(save(sections, {
+        key: text, CHECKSUM_KEY: hashlib.sha256(text.encode()).hexdigest()}))
 
 
 def test_round_trip(path, image):
@@ -111,9 +121,10 @@ def test_one_flipped_bit_in_a_section(path, section):
 
 
 @pytest.mark.parametrize("change, message", [
-    (lambda s, m: m.update(version=2), r"must have format 'ese-image' version 1, got 'ese-image' "
-                                       r"version 2$"),
-    (lambda s, m: m.update(format="x"), r"must have format 'ese-image' version 1, got 'x'"),
+    (lambda s, m: m.update(version=2), r"must have format 'ese-image' version 4 \(or 1\), got "
+                                       r"'ese-image' version 2$"),
+    (lambda s, m: m.update(version=5), r"version 4 \(or 1\), got 'ese-image' version 5$"),
+    (lambda s, m: m.update(format="x"), r"have format 'ese-image' version 4 \(or 1\), got 'x'"),
     (lambda s, m: m.pop("layers"), r"must have a readable manifest, but 1 validation error"),
     (lambda s, m: m.update(extra=1), r"must have a readable manifest, but 1 validation error"),
     (lambda s, m: m["config"].update(lanes=0), r"lanes: .*, got 0$"),
@@ -137,7 +148,7 @@ def test_other_safetensors_file(path):
 
 def test_manifest_is_no_object(path):
     sections = load(path.read_bytes())
-    path.write_bytes(save(sections, {METADATA_KEY: "[]"}))
+    put(path, sections, "[]")
     with pytest.raises(EseError, match=r"must have a readable manifest"):
         read_image(path)
 
@@ -152,22 +163,3 @@ def test_image_for_another_configuration(image):
     with pytest.raises(EseError, match=r"^image: must be packed for this engine's configuration, "
                                        r"but has lanes 2 against 4, queue_depth 4 against 8$"):
         image.require_config(CONFIG.replace(lanes=4, queue_depth=8))
-
-
-def test_nothing_is_left_of_a_failed_write(tmp_path):
-    path = tmp_path / "out" / "a.bin"
-    path.parent.mkdir()
-    path.write_bytes(b"before")
-
-    def fail(temporary):
-        temporary.write_bytes(b"half")
-        raise RuntimeError("stop")
-    with pytest.raises(RuntimeError, match="stop"):
-        write_atomically(path, fail)
-    assert path.read_bytes() == b"before" and list(path.parent.iterdir()) == [path]
-
-
-def test_unwritable_place(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(EseError, match=r"^output: .* must be writable, but "):
-        write_atomically(tmp_path / "file" / "a.bin", lambda temporary: None)

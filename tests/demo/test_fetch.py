@@ -92,6 +92,15 @@ def test_package_that_is_none(tmp_path: Path, no_tools: None) -> None:
         fetch.fetch_prompts(tmp_path)
 
 
+@pytest.mark.parametrize("size", ["-60", "1e3", "", "\xb2"])
+def test_package_whose_sizes_are_none(tmp_path: Path, no_tools: None, size: str) -> None:
+    """A negative size once led back to its own entry for ever."""
+    (tmp_path / "asterisk-core-sounds-en-g722_1_all.deb").write_bytes(
+        b"!<arch>\n" + b"x".ljust(48) + size.encode("latin-1").ljust(10) + b"`\n" + bytes(100))
+    with pytest.raises(EseError, match="must be a Debian package"):
+        fetch.fetch_prompts(tmp_path)
+
+
 def test_without_apt(tmp_path: Path, no_tools: None) -> None:
     with pytest.raises(EseError, match=r"asterisk-core-sounds-en-g722 must be downloadable by "
                                        r"apt-get.*but apt-get is not installed"):

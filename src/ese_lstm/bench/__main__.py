@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from ..cli.outputs import check_files
 from ..cli.program import Progress, exit_codes
 from ..compress.prune import BALANCES, Balance
 from ..contract.config import PRESETS, load_config
 from ..contract.errors import EseError
 from ..sim.rtl.verilator import SimulationError
 from .measure import as_dict, measure
-from .tables import all_tables, show, write_figures
+from .tables import all_tables, figure_files, show, write_figures
 from .workload import REDUCED_CONFIG, Workload, paper_workload, reduced_workload
 
 FULL = "xcku060-32x32"
@@ -44,6 +45,7 @@ def main(config: str | None, frames: int, balance: Balance, keep_one: bool, redu
     """
     command = shlex.join(["python", "-m", "ese_lstm.bench", *sys.argv[1:]])
     with exit_codes(SimulationError):
+        check_files(*figure_files(output))
         if frames < 1:
             raise EseError(f"frames: must be at least 1, got {frames}")
         workload = _workload(config, reduced).replace(balance=balance, keep_one=keep_one, seed=seed,

@@ -15,14 +15,16 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cli.outputs import check_files
 from ..cli.program import Progress, Update, exit_codes
 from ..compress.network import Network
 from ..compress.pipeline import CompressOptions, compress_network
 from ..compress.synthetic import GOOGLE_LSTMP, random_frames, random_network
 from ..contract.config import EngineConfig, load_config
 from ..contract.errors import EseError
+from ..contract.files import write_contents
 from ..contract.frames import quantise_frames
-from ..contract.image import Image, read_image, write_atomically, write_image
+from ..contract.image import Image, read_image, write_image
 from ..sim.golden.decode import decode_image
 from ..sim.golden.model import GoldenModel
 from .__main__ import FULL
@@ -141,6 +143,7 @@ def main(config: str | None, repeats: int, channels: int, dataset: Path | None,
     load average before is among the figures.
     """
     with exit_codes():
+        check_files(output)
         if (dataset is None) != (model is None):
             raise EseError("dataset: must be given together with --model, got one of them")
         engine = REDUCED_CONFIG if reduced and config is None else load_config(config or FULL)
@@ -160,7 +163,7 @@ def main(config: str | None, repeats: int, channels: int, dataset: Path | None,
             if dataset is None or model is None
             else held_out_times(dataset, model, engine, channels, progress))
         values |= {"load_average_after": round(os.getloadavg()[0], 2), "versions": versions()}
-        write_atomically(output, lambda path: path.write_text(json.dumps(values, indent=2) + "\n"))
+        write_contents({output: json.dumps(values, indent=2) + "\n"})
     compress, golden = values["compress"], values["golden"]
     show([Text("Speed of compression", ("step", "s", "limit, s"), (
         (f"prune, calibrate, quantise, pack {compress['weights']:,} weights, best of {repeats}",

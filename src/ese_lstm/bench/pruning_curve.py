@@ -13,7 +13,7 @@ import click
 from ..cli.program import Progress, exit_codes
 from ..contract.config import PRESETS, load_config
 from ..contract.errors import EseError
-from ..contract.image import write_atomically
+from ..contract.files import check_folder, write_contents
 from ..train.curve import CURVES, DENSE, CurveOptions, CurvePoint, run_curves
 from ..train.dataset import Dataset
 from ..train.trainer import TrainOptions
@@ -65,6 +65,7 @@ def main(dataset: Path, start: Path, output: Path, balances: tuple[str, ...], de
     """
     command = shlex.join(["python", "-m", MODULE, *sys.argv[1:]])
     with exit_codes():
+        check_folder(output)
         try:
             wanted = tuple(float(part) for part in densities.split(","))
         except ValueError:
@@ -80,7 +81,7 @@ def main(dataset: Path, start: Path, output: Path, balances: tuple[str, ...], de
             for path in write_study(study, results):
                 click.echo(path)
         text = "".join(f"{json.dumps(dataclasses.asdict(point))}\n" for point in points)
-        write_atomically(results / f"{NAME}.jsonl", lambda path: path.write_text(text))
+        write_contents({results / f"{NAME}.jsonl": text})
 
 
 def studies(points: Sequence[CurvePoint], command: str) -> tuple[Study, Study]:

@@ -15,6 +15,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cli.outputs import check_files
 from ..cli.program import Progress
 from ..compress.checkpoint import load_network, load_tensors
 from ..compress.network import Network
@@ -25,6 +26,7 @@ from ..compress.wide_inputs import widen
 from ..contract.coded import coded_bits
 from ..contract.config import PRESETS, EngineConfig
 from ..contract.errors import EseError
+from ..contract.files import check_folder
 from ..contract.image import Image
 from ..demo.accuracy import Head, run_fixed
 from ..demo.fetch import fetch_checkpoint
@@ -32,7 +34,7 @@ from ..demo.speech import PARTIAL_FRAMES
 from ..sim.golden.cycles import simulate_model
 from ..sim.golden.decode import decode_image
 from .resemblyzer_speech import PROMPT, clips, prepare, speaker_of
-from .tables import Text, show, write_figures
+from .tables import Text, figure_files, show, write_figures
 
 ENGINE = PRESETS["xcku060-32x32"].replace(stream_depth=65536)
 """Enough for the network that isn't pruned; cycles don't depend on the depth."""
@@ -192,6 +194,7 @@ _cache = click.option("--cache", type=click.Path(path_type=Path),
 def prepare_command(output: Path, cache: Path) -> None:
     """Fetch checkpoint and speech, compute mel frames; goes on where it was interrupted."""
     try:
+        check_folder(output)
         progress = Progress()
         checkpoint = fetch_checkpoint(cache)
         found = prepare(clips(cache), output,
@@ -220,6 +223,7 @@ def measure_command(models: tuple[Path, ...], speech: Path, cache: Path, windows
     """Run the original and MODELS, model.safetensors of ese distill, through the golden model."""
     command = shlex.join(["python", "-m", "ese_lstm.bench.resemblyzer", *sys.argv[1:]])
     try:
+        check_files(*figure_files(output))
         checkpoint = fetch_checkpoint(cache)
         teacher = load_network(checkpoint)
         heard = Speech(speech, teacher, Head.of(load_tensors(checkpoint)), windows)

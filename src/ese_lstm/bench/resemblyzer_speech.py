@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..contract.errors import EseError
-from ..contract.image import write_atomically
+from ..contract.files import make_folder, write_atomically
 from ..demo.fetch import (
     PROMPTS,
     SPEECH_FOLDER,
@@ -100,9 +100,9 @@ def prepare(found: Sequence[Clip], folder: Path,
     ``short.txt``. Finished clips are not computed again. Raises EseError.
     """
     names = folder / SHORT
+    for split in SPLITS:
+        make_folder(folder / split)
     try:
-        for split in SPLITS:
-            (folder / split).mkdir(parents=True, exist_ok=True)
         short = set(names.read_text().split()) if names.is_file() else set()
     except OSError as error:
         raise EseError(f"output: {folder} must be writable, but {error.strerror}") from None

@@ -14,6 +14,7 @@ from typing import Any
 import click
 import numpy as np
 
+from ..cli.outputs import check_files
 from ..cli.program import Progress, exit_codes
 from ..contract.config import PRESETS, load_config
 from ..contract.shell import SHELL_PRESETS, row_beats
@@ -23,7 +24,7 @@ from ..sim.rtl.shell_runner import SpeedResult, run_at_full_speed
 from ..sim.rtl.verilator import SimulationError
 from .__main__ import FULL
 from .measure import AROUND, STALLS, versions
-from .tables import Text, show, write_figures
+from .tables import Text, figure_files, show, write_figures
 from .workload import REDUCED_CONFIG, Workload, paper_workload, reduced_workload
 
 WIDTHS = (64, 512)
@@ -127,6 +128,7 @@ def main(config: str, frames: int, widths: tuple[int, ...], reduced: bool, outpu
     """
     command = shlex.join(["python", "-m", "ese_lstm.bench.shell", *sys.argv[1:]])
     with exit_codes(SimulationError):
+        check_files(*figure_files(output))
         workload = (reduced_workload(REDUCED_CONFIG) if reduced
                     else paper_workload(load_config(config)))
         outcomes = [measure_shell(workload, frames, width) for width in widths]

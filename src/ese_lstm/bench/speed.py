@@ -11,12 +11,13 @@ from typing import Any
 
 import click
 
-from ..cli.program import Progress
+from ..cli.outputs import check_files
+from ..cli.program import Progress, exit_codes
 from ..contract.config import PRESETS, load_config
-from ..contract.image import write_atomically
+from ..contract.files import write_contents
 from ..hw.export import TOP, engine_verilog
 from ..sim.rtl.runner import run_image
-from ..sim.rtl.verilator import BUILD_JOBS, build
+from ..sim.rtl.verilator import BUILD_JOBS, SimulationError, build
 from .__main__ import FULL
 from .measure import simulation_speed, versions
 from .tables import Text, show
@@ -69,11 +70,12 @@ def _children() -> float:
               default=Path("build/bench/speed.json"), help="Where the figures go.")
 def main(config: str, frames: int, reduced: bool, output: Path) -> None:
     """Measure building and running of the full engine's simulator."""
-    workload = (reduced_workload(REDUCED_CONFIG) if reduced
-                else paper_workload(load_config(config)))
-    values = measure_speed(workload, frames)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(output, lambda path: path.write_text(json.dumps(values, indent=2) + "\n"))
+    with exit_codes(SimulationError):
+        check_files(output)
+        workload = (reduced_workload(REDUCED_CONFIG) if reduced
+                    else paper_workload(load_config(config)))
+        values = measure_speed(workload, frames)
+        write_contents({output: json.dumps(values, indent=2) + "\n"})
     show([Text("Speed of the simulation", ("figure", "value"), tuple(
         (name.replace("_", " "), f"{value:,}" if isinstance(value, int | float) else value)
         for name, value in values.items() if name != "versions"))])

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from ..cli.outputs import check_files
 from ..cli.program import Progress, exit_codes
 from ..compress.synthetic import GOOGLE_LSTMP, LayerShape
 from ..contract.config import EngineConfig
@@ -20,7 +21,7 @@ from ..sim.golden.streaming import StreamedReport, simulate_streamed
 from ..sim.rtl import compare
 from ..sim.rtl.runner import Comparison, RtlResult, run_memories
 from ..sim.rtl.verilator import SimulationError
-from .tables import Text, show, write_figures
+from .tables import Text, figure_files, show, write_figures
 from .workload import REDUCED_CONFIG, Workload
 
 BANDWIDTHS = (6.4, 12.8, 19.2)
@@ -179,6 +180,7 @@ def main(frames: int, bandwidths: tuple[float, ...], latencies: tuple[int, ...],
     """
     command = shlex.join(["python", "-m", "ese_lstm.bench.streaming", *sys.argv[1:]])
     with exit_codes(SimulationError):
+        check_files(*figure_files(output))
         if frames < 2:
             raise EseError(f"frames: must be at least 2, got {frames}")
         done = study(*chosen(reduced), frames, rtl=not model_only, bandwidths=bandwidths,

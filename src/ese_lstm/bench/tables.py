@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..contract.image import write_atomically
+from ..contract.files import beside, write_contents
 from .figures import paper_group
 from .measure import Outcome
 from .paper import MATRICES, TOTAL
@@ -59,8 +59,12 @@ def write_figures(output: Path, values: Mapping[str, Any], command: str,
     text = json.dumps(values, indent=2) + "\n"
     page = f"`{command}`\n\n" + "\n".join(
         f"**{table.title}**\n\n{table.markdown()}" for table in tables)
-    write_atomically(output, lambda path: path.write_text(text))
-    write_atomically(output.with_suffix(".md"), lambda path: path.write_text(page))
+    write_contents(dict(zip(figure_files(output), (text, page), strict=False)))
+
+
+def figure_files(output: Path) -> tuple[Path, ...]:
+    """What :func:`write_figures` writes; into a device only the figures."""
+    return tuple(dict.fromkeys((output, beside(output, ".md"))))
 
 
 def matrix_table(outcome: Outcome) -> Text:

@@ -6,7 +6,8 @@ synthesis, and for reading.
 
 from pathlib import Path
 
-from ..contract.image import SECTIONS, Image, section_layouts, write_atomically
+from ..contract.files import write_contents
+from ..contract.image import SECTIONS, Image, section_layouts
 from ..contract.layout import Layout
 
 
@@ -15,25 +16,26 @@ def write_memories(image: Image, folder: Path) -> list[Path]:
     ``lane_lengths.hex`` and ``entries_lane_NNN.hex`` into ``folder``; returns the files.
 
     One word a line in hexadecimal, address 0 first, as wide as the memory (``lane_lengths``: the
-    stream address). Raises EseError if ``folder`` cannot be written.
+    stream address). All files or none: raises EseError if ``folder`` cannot be written.
     """
     layouts = section_layouts(image.config)
-    files = []
+    files: dict[Path, bytes | str] = {}
     for section in SECTIONS:
         if section == "entries":
             digits = max(3, len(str(image.config.lanes - 1)))
             for lane in range(image.config.lanes):
                 words = [int(word) for word in image.lane_stream(lane)]
-                files.append(_write(folder / f"entries_lane_{lane:0{digits}}.hex", words,
-                                    layouts["entries"].bits, _describe(layouts["entries"])))
+                files[folder / f"entries_lane_{lane:0{digits}}.hex"] = _text(
+                    words, layouts["entries"].bits, _describe(layouts["entries"]))
         elif section == "lane_lengths":
             words = [int(length) for length in image.sections[section]]
-            files.append(_write(folder / f"{section}.hex", words,
-                                image.config.stream_address_bits + 1, "entries of each lane"))
+            files[folder / f"{section}.hex"] = _text(
+                words, image.config.stream_address_bits + 1, "entries of each lane")
         else:
-            files.append(_write(folder / f"{section}.hex", image.words(section),
-                                layouts[section].bits, _describe(layouts[section])))
-    return files
+            files[folder / f"{section}.hex"] = _text(
+                image.words(section), layouts[section].bits, _describe(layouts[section]))
+    write_contents(files)
+    return list(files)
 
 
 def _describe(layout: Layout) -> str:
@@ -41,8 +43,6 @@ def _describe(layout: Layout) -> str:
     return f"{layout.name} of {layout.bits} bits, most significant first: {fields}"
 
 
-def _write(path: Path, words: list[int], bits: int, description: str) -> Path:
+def _text(words: list[int], bits: int, description: str) -> str:
     digits = -(-bits // 4)
-    text = f"// {description}\n" + "".join(f"{word:0{digits}x}\n" for word in words)
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="ascii"))
-    return path
+    return f"// {description}\n" + "".join(f"{word:0{digits}x}\n" for word in words)

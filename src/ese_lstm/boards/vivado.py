@@ -12,7 +12,7 @@ from pathlib import Path
 from amaranth.build import Attrs, DiffPairs, Pins, Resource, Subsignal
 
 from ..contract.config import EngineConfig
-from ..contract.image import write_atomically
+from ..contract.files import write_atomically
 from .adm_pcie_ku3 import ADMPCIEKU3Platform
 
 TOP = "ese_engine"

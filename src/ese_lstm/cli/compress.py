@@ -1,15 +1,18 @@
 """``ese compress``: a checkpoint to a packed image."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ..contract.errors import EseError
+from ..contract.files import beside, write_contents
 from .command_line import command_line
 from .frames import load_streams
 from .options import KNOBS, chosen_config, config_options
+from .outputs import check_files
 from .show import compress_tables, console
 
 if TYPE_CHECKING:
@@ -85,6 +88,7 @@ def compress(ctx: click.Context, /, checkpoint: Path, density: float,
     ese compress my.pt --density 0.1 --frames a.npy --frames b.npy --balance tile --keep-one \\
         --config my-engine.json --set stream_depth=16384 -o my.ese --report my.json
     """
+    check_files(output, report)
     engine = chosen_config(config, sets, **{name: knobs[name] for name in KNOBS})
     with console.status("Reading") as status:
         from ..compress.bidirectional import calibration_frames
@@ -93,6 +97,9 @@ def compress(ctx: click.Context, /, checkpoint: Path, density: float,
 
         streams = load_streams(frames)
         stacks = load_stacks(checkpoint, prefix, gate_order, _key_map(key_map))
+        outputs = [_of_stack(output, stack.name) for stack in stacks]
+        reports = [report and _of_stack(report, stack.name) for stack in stacks]
+        check_files(*outputs, *reports)
         status.update("Pruning, calibrating, quantising, packing")
         options = CompressOptions(balance, keep_one, input_scaling, input_limit,
                                   command_line(ctx),
@@ -102,28 +109,26 @@ def compress(ctx: click.Context, /, checkpoint: Path, density: float,
         results = [compress_network(stack.network, engine, density, seen, options)
                    for stack, seen in zip(stacks, calibration_frames(stacks, streams),
                                           strict=True)]
-        outputs = [output.with_suffix(f".{stack.name}{output.suffix}") if stack.name else output
-                   for stack in stacks]
-        reports = [report and (report.with_suffix(f".{stack.name}{report.suffix}")
-                               if stack.name else report) for stack in stacks]
-        for place, report_place, (image, result) in zip(outputs, reports, results, strict=True):
-            _write(place, image, report_place, result)
+        _write(outputs, reports, results)
     for place, (image, result) in zip(outputs, results, strict=True):
         compress_tables(place, image, result)
 
 
-def _write(output: Path, image: "Image", report: Path | None, result: "CompressReport") -> None:
-    """The image, and the report beside it: both or neither."""
-    from ..contract.image import write_atomically, write_image
+def _of_stack(place: Path, name: str) -> Path:
+    return beside(place, f".{name}{place.suffix}") if name else place
 
-    def write_both(temporary: Path) -> None:
-        temporary.write_text(result.to_json())
-        write_image(output, image)
 
-    if report is None:
-        write_image(output, image)
-    else:
-        write_atomically(report, write_both)
+def _write(outputs: Sequence[Path], reports: Sequence[Path | None],
+           results: Sequence[tuple["Image", "CompressReport"]]) -> None:
+    """Images, and the reports beside them: all or none."""
+    from ..contract.image import image_bytes
+
+    contents: dict[Path, bytes | str] = {}
+    for place, report, (image, result) in zip(outputs, reports, results, strict=True):
+        contents[place] = image_bytes(image)
+        if report is not None:
+            contents[report] = result.to_json(image_bytes(image))
+    write_contents(contents)
 
 
 def _key_map(items: tuple[str, ...]) -> dict[str, str]:
@@ -136,7 +141,7 @@ def _key_map(items: tuple[str, ...]) -> dict[str, str]:
             continue
         try:
             pairs = json.loads(Path(item).read_text())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise EseError(f"--key-map: must be OURS=THEIRS or a JSON file of such pairs, got "
                            f"{item!r} ({type(error).__name__})") from None
         if not isinstance(pairs, dict) or not all(isinstance(v, str) for v in pairs.values()):

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ..contract.errors import EseError
+from ..contract.files import check_folder
 from .show import console
 
 
@@ -41,6 +42,7 @@ def prepare(output: Path, cache: Path, limit: int | None, processes: int,
     except ImportError as error:
         raise EseError(f"data: needs {error.name}, which is not installed "
                        f"(pip install 'ese-lstm[train]')") from None
+    check_folder(output)
     with console.status("Preparing") as status:
         def show(done: int, total: int) -> None:
             status.update(f"{done} of {total} recordings")

@@ -12,6 +12,7 @@ from ..contract.errors import EseError
 from .compress import matrix_values
 from .frames import load_streams
 from .options import KNOBS, chosen_config, config_options
+from .outputs import check_files_in
 from .show import console
 
 if TYPE_CHECKING:
@@ -89,10 +90,11 @@ def distill(checkpoint: Path, frames: tuple[Path, ...], output: Path, density: f
         from ..compress.checkpoint import load_network, load_tensors
         from ..train.distill import Distiller, DistillOptions, Head, corpus_of, final_cosines
         from ..train.pruning import PruneOptions
-        from ..train.trainer import TrainOptions
+        from ..train.trainer import FILES, TrainOptions
     except ImportError as error:
         raise EseError(f"distill: needs {error.name}, which is not installed "
                        f"(pip install 'ese-lstm[train]')") from None
+    check_files_in(output, *FILES)
     if threads is not None:
         torch.set_num_threads(threads)
     engine = chosen_config(config, sets, **{name: knobs[name] for name in KNOBS})

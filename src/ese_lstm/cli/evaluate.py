@@ -8,7 +8,9 @@ from typing import Any
 import click
 
 from ..contract.errors import EseError
-from ..contract.image import read_image, write_atomically
+from ..contract.files import write_atomically
+from ..contract.image import read_image
+from .outputs import check_files
 from .show import console, simulate_table
 
 CONFUSIONS = 8
@@ -44,6 +46,7 @@ def evaluate(model: Path, dataset: Path, image: Path | None, channels: int | Non
     except ImportError as error:
         raise EseError(f"evaluate: needs {error.name}, which is not installed "
                        f"(pip install 'ese-lstm[train]')") from None
+    check_files(report)
     with console.status("Reading") as status:
         net = load_model(model)
         data = Dataset(dataset)

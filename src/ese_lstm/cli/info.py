@@ -20,7 +20,7 @@ from .show import config_tables, derived, image_tables, sizes
 @memory_options
 def info(subject: str, as_json: bool, cycles: bool, bandwidth: float | None,
          latency: int | None) -> None:
-    """Show an image (verified against its checksums), or an engine configuration.
+    """Show an image and whether its checksums match, or an engine configuration.
 
     \b
     ese info model.ese
@@ -44,7 +44,8 @@ def info(subject: str, as_json: bool, cycles: bool, bandwidth: float | None,
         raise EseError("info: --bandwidth and --latency must come with --cycles")
     figures = estimate(image, bandwidth, latency) if cycles else {}
     if as_json:
-        click.echo(json.dumps({"manifest": image.manifest.model_dump(), "sizes": sizes(image),
+        click.echo(json.dumps({"manifest": image.manifest.model_dump(),
+                               "manifest_verified": image.verified, "sizes": sizes(image),
                                **({"cycles": figures} if cycles else {})},
                               indent=2, sort_keys=True))
     else:

@@ -11,6 +11,7 @@ from .data import data
 from .distill import distill
 from .evaluate import evaluate
 from .info import info
+from .notes import notes
 from .registers import registers
 from .report import report
 from .sensitivity import sensitivity
@@ -25,7 +26,8 @@ class _Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with notes():
+                return super().invoke(ctx)
         except EseError as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(2)

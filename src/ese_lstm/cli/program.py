@@ -11,6 +11,7 @@ from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColum
 from rich.progress import Progress as Bars
 
 from ..contract.errors import EseError
+from .notes import notes
 
 QUIET_S = 10.0
 """Seconds between two lines of progress where there is no terminal."""
@@ -25,7 +26,8 @@ def exit_codes(*failures: type[Exception]) -> Iterator[None]:
     """A user's mistake ends the program with one sentence and 2, ``failures`` (of simulations)
     with 1."""
     try:
-        yield
+        with notes():
+            yield
     except EseError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ..contract.image import write_atomically
+from ..contract.files import write_atomically
 from ..contract.register_files import FORMATS
 
 

@@ -5,13 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import click
+from pydantic import TypeAdapter
 
 from ..contract.errors import EseError
-from ..contract.image import Image, read_image, write_atomically
+from ..contract.files import write_atomically
+from ..contract.image import Image, read_image
 from .command_line import command_line
 from .curves import read_curves
 from .frames import load_streams
 from .html import page
+from .outputs import check_files_in
 from .report_parts import (
     Subject,
     accuracy,
@@ -21,6 +24,7 @@ from .report_parts import (
     load_part,
     matrix_part,
     provenance_part,
+    sha256,
     stage_part,
     tensor_part,
 )
@@ -61,6 +65,8 @@ def report(ctx: click.Context, image_path: Path, figures: Path | None, compare: 
     ese report my.ese --figures my.json --compare plain.ese --curve scan.jsonl \\
         --frames a.npy -o report/
     """
+    place = output / "index.html"
+    check_files_in(output, place.name)
     with console.status("Reading") as status:
         from ..compress.storage import stages
         from ..sim.golden.noise import measure_noise
@@ -69,7 +75,7 @@ def report(ctx: click.Context, image_path: Path, figures: Path | None, compare: 
         streams = load_streams(frames)
         subjects = [_subject(path) for path in (image_path, *([compare] if compare else []))]
         image = subjects[0].image
-        values = {} if figures is None else _figures(figures, image)
+        values = {} if figures is None else _figures(figures, image_path, image)
         sizes = values["stages"] if values else [
             {**vars(stage), "ratio": stage.ratio} for stage in stages(
                 image, image.manifest.entries)]
@@ -83,7 +89,6 @@ def report(ctx: click.Context, image_path: Path, figures: Path | None, compare: 
                  tensor_part(noise, sum(map(len, streams)), CUT), format_part(image, values),
                  provenance_part(subjects, command_line(ctx), sources)]
         text = page(f"{image_path.name}: {image.manifest.source} on ESE", _subtitle(image), parts)
-    place = output / "index.html"
     write_atomically(place, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     click.echo(str(place))
 
@@ -107,18 +112,34 @@ def _subtitle(image: Image) -> str:
             f"{config.lanes} lanes × {config.channels} channels at {config.clock_mhz:g} MHz")
 
 
-def _figures(path: Path, image: Image) -> dict[str, Any]:
-    """The JSON of `ese compress --report`. Raises EseError if it is of another image."""
+def _figures(path: Path, image_path: Path, image: Image) -> dict[str, Any]:
+    """The JSON of `ese compress --report`. Raises EseError if it is damaged, or of another image;
+    one of before it had checksums is compared by lanes and matrices."""
+    from ..compress.figures import CHECKSUM, figures_checksum
+    from ..compress.pipeline import LayerReport, MatrixReport
+    from ..compress.storage import Stage
+
     try:
-        values = json.loads(path.read_text())
-        names = [m["name"] for m in values["matrices"]]
+        values = json.loads(path.read_text(encoding="utf-8"))
+        whole = values.get(CHECKSUM) in (None, figures_checksum(values))
+        for name, kind in (("matrices", MatrixReport), ("layers", LayerReport), ("stages", Stage)):
+            values[name] = [TypeAdapter(kind).validate_json(json.dumps(item), strict=True)
+                            for item in values[name]]
+        for name in ("calibration_frames", "input_saturated", "calibrated"):
+            TypeAdapter(int).validate_python(values[name])
         same = (values["lane_lengths"] == image.sections["lane_lengths"].tolist()
-                and names == [m.name for m in image.manifest.matrices]
-                and {"stages", "layers", "input_saturated"} <= values.keys())
-    except (OSError, ValueError, KeyError, TypeError) as error:
+                and [matrix.name for matrix in values["matrices"]]
+                == [matrix.name for matrix in image.manifest.matrices]
+                and len(values["layers"]) == len(image.manifest.layers)
+                and values.get("image_sha256", sha256(image_path)) == sha256(image_path))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise EseError(f"figures: must be what `ese compress --report` writes, got {path} "
                        f"({type(error).__name__})") from None
+    if not whole:
+        raise EseError(f"figures: {path} must match its SHA-256, but the file is corrupted")
     if not same:
-        raise EseError(f"figures: must be those of this image, but {path} has other lanes or "
-                       f"matrices")
-    return dict(values)
+        raise EseError(f"figures: must be those of this image, but {path} has another SHA-256, "
+                       f"other lanes or other matrices")
+    return {**values, "matrices": [vars(matrix) for matrix in values["matrices"]],
+            "layers": [vars(layer) for layer in values["layers"]],
+            "stages": [{**vars(stage), "ratio": stage.ratio} for stage in values["stages"]]}

@@ -12,7 +12,7 @@ from ..contract.image import Image
 from . import charts
 from .curves import DENSE, CurvePoint, by_series
 from .html import heading, pairs, paragraph, section, table, tiles
-from .show import TENSOR_NOTE, sizes, step, tensor_rows
+from .show import TENSOR_NOTE, checksums, sizes, step, tensor_rows
 
 if TYPE_CHECKING:
     from ..sim.golden.cycles import CycleReport
@@ -237,18 +237,19 @@ def provenance_part(subjects: Sequence[Subject], command: str, sources: Sequence
     for subject in subjects:
         manifest, config = subject.image.manifest, subject.image.config
         parts += [heading(subject.path.name), pairs({
-            "image SHA-256": _sha256(subject.path),
+            "image SHA-256": sha256(subject.path),
             "checkpoint": manifest.source, "checkpoint SHA-256": manifest.source_sha256 or None,
             "made by": manifest.command or None,
             "engine": f"{config.lanes} lanes × {config.channels} channels, {config.index_mode}, "
                       f"{config.weight_bits}-bit weights, {config.act_bits}-bit activations",
-            "engine digest": config.digest})]
+            "engine digest": config.digest, "checksums": checksums(subject.image)})]
     return section("Provenance", *parts, heading("This page"), pairs({
-        "made by": command, **{f"SHA-256 of {path.name}": _sha256(path) for path in sources},
+        "made by": command, **{f"SHA-256 of {path.name}": sha256(path) for path in sources},
         "versions": ", ".join([f"Python {platform.python_version()}", *_versions()])}))
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Of a file, in hex."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from ..contract.config import EngineConfig
 from ..contract.errors import EseError
 from .options import KNOBS, chosen_config, config_options
+from .outputs import check_files
 from .show import console, show
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def sensitivity(model: Path, dataset: Path, output: Path, densities: str | None,
     except ImportError as error:
         raise EseError(f"sensitivity: needs {error.name}, which is not installed "
                        f"(pip install 'ese-lstm[train]')") from None
+    check_files(output)
     wanted = _numbers("densities", densities or ("" if bits else DENSITIES), float)
     widths = _numbers("bits", bits or "", int)
     engine = chosen_config(config, sets, **{name: knobs[name] for name in KNOBS})

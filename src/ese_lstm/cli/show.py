@@ -87,6 +87,12 @@ def layer_table(image: Image) -> Table:
     return table
 
 
+def checksums(image: Image) -> str:
+    """What reading compared of the image."""
+    return ("of sections and manifest: match" if image.verified else
+            f"of sections: match; none of the manifest (format version {image.manifest.version})")
+
+
 def image_tables(image: Image, cycles: dict[str, Any]) -> None:
     """Everything that `ese info` says of an image; cycles: the cycle model's figures, if any."""
     manifest, config = image.manifest, image.config
@@ -101,7 +107,7 @@ def image_tables(image: Image, cycles: dict[str, Any]) -> None:
         "source": manifest.source, "source SHA-256": manifest.source_sha256,
         "command": manifest.command, "engine": f"{config.lanes} lanes × {config.channels} "
         f"channels, {config.index_mode}, {config.weight_bits}-bit weights, {config.act_bits}-bit "
-        f"activations", "engine digest": config.digest}),
+        f"activations", "engine digest": config.digest, "checksums": checksums(image)}),
         layer_table(image), matrices, _size_table(image, {}),
         *([_pairs("Cycle model", {name.replace("_", " "): value
                                   for name, value in cycles.items()})] if cycles else []))

@@ -1,6 +1,7 @@
 """``ese simulate``: frames through an image, in the golden model or in the exported Verilog."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..contract.errors import EseError
+from ..contract.files import write_atomically
 from ..contract.frames import quantise_frames, real_outputs
-from ..contract.image import Image, read_image, write_atomically
+from ..contract.image import Image, read_image
 from .estimate import memory_options, memory_timing
 from .frames import load_streams
+from .outputs import check_files
 from .show import console, simulate_table
 
 
@@ -50,6 +53,7 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
 
     Exit code 1 if the Verilog differs from the golden model in any value.
     """
+    check_files(output)
     loaded = _with_channels(read_image(image), channels)
     loaded_streams = load_streams(frames)
     values, active, saturated = _inputs(loaded, loaded_streams)
@@ -96,7 +100,7 @@ def _with_channels(image: Image, channels: int | None) -> Image:
         return image
     config = image.config.replace(channels=channels)
     manifest = image.manifest.model_copy(update={"config": config.model_dump()})
-    return Image(manifest, config, image.sections)
+    return replace(image, manifest=manifest, config=config)
 
 
 def _inputs(image: Image, streams: Sequence[NDArray[np.float64]]

@@ -10,6 +10,7 @@ import click
 from ..contract.errors import EseError
 from .compress import matrix_values
 from .options import KNOBS, chosen_config, config_options
+from .outputs import check_files_in
 from .show import console
 
 if TYPE_CHECKING:
@@ -85,10 +86,11 @@ def train(dataset: Path, output: Path, start: Path | None, density: float | None
         from ..train.model import PhoneNet, Shape, load_model
         from ..train.pruning import PruneOptions
         from ..train.streams import Corpus
-        from ..train.trainer import Trainer, TrainOptions
+        from ..train.trainer import FILES, Trainer, TrainOptions
     except ImportError as error:
         raise EseError(f"train: needs {error.name}, which is not installed "
                        f"(pip install 'ese-lstm[train]')") from None
+    check_files_in(output, *FILES, "calibration.npy")
     if threads:
         torch.set_num_threads(threads)
     with console.status("Reading the dataset") as status:

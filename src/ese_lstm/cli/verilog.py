@@ -7,6 +7,7 @@ import click
 
 from ..contract.shell import SHELL_PRESETS, load_shell_config
 from .options import KNOBS, chosen_config, config_options
+from .outputs import check_files_in
 from .show import console
 
 
@@ -37,8 +38,10 @@ def verilog(config: str, sets: tuple[str, ...], shell: str | None, output: Path,
     engine = chosen_config(config, sets, **{name: knobs[name] for name in KNOBS})
     around = None if shell is None else load_shell_config(shell)
     with console.status("Elaborating") as status:
-        from ..hw.export import export_verilog
-        from ..hw.shell.export import export_shell
+        from ..hw.export import export_files, export_verilog
+        from ..hw.shell.export import export_shell, shell_files
+
+        check_files_in(output, *(export_files() if around is None else shell_files()))
 
         def progress(stage: str, done: float) -> None:
             status.update(f"{stage} {100 * done:.0f} %")

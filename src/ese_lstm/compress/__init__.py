@@ -11,7 +11,7 @@
 | ``pack`` | tiles to lane streams and an image |
 | ``share`` | k-means weight sharing; ``share_torch`` fine-tunes centroids |
 | ``storage`` | Huffman-coded images, bits per weight by stage |
-| ``pipeline`` | all of the above, with a report |
+| ``pipeline`` | all of the above, with a report (``figures``: its checksum) |
 
 ``reference`` runs a network in floating point. PyTorch is needed by ``checkpoint``, for
 its own file formats, and by ``share_torch``; the onnx package by ``onnx_file`` alone.

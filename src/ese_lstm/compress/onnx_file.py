@@ -75,11 +75,25 @@ class _Graph:
         self._constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
         self._to_array = numpy_helper.to_array
         self._inputs -= set(self._constants)
+        self._check_order()
         for node in self._nodes:
             if node.op_type == "Constant":
                 for attribute in node.attribute:
                     if attribute.name == "value":
                         self._constants[node.output[0]] = self._to_array(attribute.t)
+
+    def _check_order(self) -> None:
+        """Nodes come after those that they read, as ONNX has it: whoever follows values back
+        through the graph comes to an end."""
+        made: set[str] = set()
+        for node in self._nodes:
+            for name in node.input:
+                if name in self._maker and name not in made:
+                    self._refuse(node, f"must come after the node that makes {name!r}, but comes "
+                                       f"before it or is that node")
+            if node.op_type in STATE_PASSED and not node.input:
+                self._refuse(node, "must have an input, but has none")
+            made.update(node.output)
 
     def read(self) -> OnnxTensors:
         lstms = [node for node in self._nodes if node.op_type == "LSTM"]
@@ -206,7 +220,7 @@ class _Graph:
         return tensor
 
     def _refuse(self, node: Any, what: str) -> NoReturn:
-        raise EseError(f"checkpoint: {self._source} LSTM node {node.name!r} {what}")
+        raise EseError(f"checkpoint: {self._source} {node.op_type} node {node.name!r} {what}")
 
 
 def _gates(stacked: NDArray[Any]) -> NDArray[Any]:

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from ..contract.config import GATES, RELATIVE_BITS, EngineConfig
 from ..contract.errors import EseError
 from ..contract.image import (
-    STREAMED_VERSION,
-    VERSION,
     Image,
     LayerInfo,
     Manifest,
@@ -215,7 +213,6 @@ def pack_image(compiled: Compiled, config: EngineConfig, layers: Sequence[LayerI
     if config.fetch_depth:
         sections["rows"] = streams.rows
     manifest = Manifest(
-        version=STREAMED_VERSION if config.fetch_depth else VERSION,
         config=config.model_dump(), source=provenance.source, source_sha256=provenance.sha256,
         command=provenance.command, layers=tuple(layers), matrices=tuple(matrices),
         input_exponents=tuple(input_exponents) or (0,) * program.input_width,

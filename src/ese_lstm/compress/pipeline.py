@@ -1,5 +1,6 @@
 """The whole way from a network to an image, with a report of what each step did."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -22,6 +23,7 @@ from .calibrate import (
     stack,
 )
 from .compile import Compiled, compile_network
+from .figures import CHECKSUM, figures_checksum
 from .network import Network
 from .pack import Provenance, pack_image
 from .prune import Balance, prune_network
@@ -136,8 +138,9 @@ class CompressReport:
         """Dense 32-bit bits over stored bits."""
         return self.dense_bits / self.stored_bits
 
-    def to_json(self) -> str:
-        """Every figure, without the weights."""
+    def to_json(self, image: bytes | None = None) -> str:
+        """Every figure, without the weights, and a checksum of them; image: the file that they
+        belong to, whose SHA-256 is noted."""
         values: dict[str, Any] = {key: value for key, value in vars(self).items()
                                   if key not in ("rounded", "matrices", "layers", "stages")}
         values["matrices"] = [{**asdict(m), "density": m.density} for m in self.matrices]
@@ -145,6 +148,9 @@ class CompressReport:
         values["stages"] = [{**asdict(stage), "ratio": stage.ratio} for stage in self.stages]
         values["paper_ratio"] = PAPER_RATIO
         values["compression_ratio"] = self.compression_ratio
+        if image is not None:
+            values["image_sha256"] = hashlib.sha256(image).hexdigest()
+        values[CHECKSUM] = figures_checksum(values)
         return json.dumps(values, indent=2, sort_keys=True) + "\n"
 
 

@@ -89,7 +89,11 @@ def kept_count(size: int, density: float) -> int:
 def _prune(matrices: Sequence[NDArray[Any]], lane_tile: NDArray[np.int64], lanes: int,
            densities: Sequence[float], balance: str, keep_one: bool, name: str
            ) -> list[NDArray[Any]]:
-    """Prune matrices whose rows r share the lane column of unit r (four gates, or one matrix)."""
+    """Prune matrices whose rows r share the lane column of unit r (four gates, or one matrix).
+
+    Ends: a protected weight is kept in every later round, because no sub-matrix protects more
+    than it keeps; so every round but the last gives one more column its weight for good.
+    """
     groups = {"matrix": lane_tile % lanes, "tile": lane_tile,
               "none": np.zeros_like(lane_tile)}[balance]
     members = {int(group): np.flatnonzero(groups == group) for group in np.unique(groups)}

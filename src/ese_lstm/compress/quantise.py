@@ -135,6 +135,7 @@ def _limit(name: str, matrix: NDArray[Any] | None, bits: int, act_frac: int) -> 
 def _finest(limits: list[tuple[int, str]], target: int,
             integers: Callable[[int], tuple[list[NDArray[np.int64]], NDArray[np.int64] | None]],
             name: str, config: EngineConfig) -> tuple[int, str]:
+    # At most MAX_SHIFT + 1 rounds.
     acc_frac, reason = min([*limits, (target + MAX_SHIFT, f"shift of at most {MAX_SHIFT}")])
     bound = 1 << (config.acc_bits - 1)
     while acc_frac >= target:

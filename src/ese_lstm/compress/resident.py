@@ -88,7 +88,7 @@ def _fill(compiled: Compiled, config: EngineConfig) -> Program:
 
 def _periods(work: NDArray[np.int64], lengths: list[int], pieces: int) -> list[int]:
     """Turns of streamed and resident columns in each segment: 0 or more, two pieces a turn, in
-    proportion to the work; a segment with none is one piece."""
+    proportion to the work; a segment with none is one piece. Every round spends a spare one."""
     turns = [0] * len(lengths)
     spare = pieces - len(lengths)
     most = [length // 2 for length in lengths]

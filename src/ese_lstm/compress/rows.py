@@ -12,7 +12,8 @@ the FIFO held less than ``window`` of them; and with ``window = fetch_depth − 
 had room: nothing ever waits for good. Rows of the next frame come after all entries of this one,
 so the same holds across frames.
 
-The scheduler keeps that rule and otherwise fills every row as far as it can.
+The scheduler keeps that rule and otherwise fills every row as far as it can. Every row takes an
+entry at least: the next of the lane whose column is the first, behind which its own window lies.
 """
 
 import numpy as np

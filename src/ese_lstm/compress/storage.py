@@ -4,7 +4,6 @@
 codebook of all weights; with it one per matrix, as published (Han et al., ICLR'16).
 """
 
-import heapq
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,7 +20,7 @@ from ..contract.coded import (
 from ..contract.config import GATES, bits_for
 from ..contract.errors import EseError
 from ..contract.huffman import BLOCK, MAX_LENGTH, canonical_codes
-from ..contract.image import CODED_VERSION, Image, checksum
+from ..contract.image import Image, checksum
 from ..contract.layout import entry_layout, epilogue_layout, segment_layout
 
 PAPER_RATIO = 20.0
@@ -72,7 +71,7 @@ def huffman_coded(image: Image, shared: bool) -> Image:
     if not np.array_equal(decode_entries(sections, config), image.sections["entries"]):
         raise RuntimeError("the coded entries don't decode to the entries")
     sums = {**image.manifest.sections, **{name: checksum(part) for name, part in coded.items()}}
-    manifest = image.manifest.model_copy(update={"version": CODED_VERSION, "sections": sums})
+    manifest = image.manifest.model_copy(update={"sections": sums})
     return replace(image, manifest=manifest, coded=coded)
 
 
@@ -144,17 +143,39 @@ def _values_of(weights: NDArray[np.int64], books: NDArray[np.int64]) -> list[NDA
     return [np.unique(weights[books == number]) for number in range(int(books.max()) + 1)]
 
 
-def code_lengths(counts: NDArray[np.integer]) -> NDArray[np.uint32]:
-    """Huffman code length of each symbol from its count (0: none); at most MAX_LENGTH bits.
+def code_lengths(counts: NDArray[np.integer], most: int = MAX_LENGTH) -> NDArray[np.uint32]:
+    """Lengths, at most ``most`` bits, of the shortest prefix code of symbols that occur so often;
+    (symbols,), 0 for a symbol that never occurs.
 
-    Where the optimal code is longer, counts are halved, rounding up, until it fits.
+    By package-merge (Larmore and Hirschberg, 1990): ``most`` rounds, whatever the counts. Raises
+    EseError if more symbols occur than there are codes of that length.
     """
-    weights = np.asarray(counts, np.int64)
-    while True:
-        lengths = _huffman(weights)
-        if lengths.max(initial=0) <= MAX_LENGTH:
-            return lengths.astype(np.uint32)
-        weights = np.where(weights > 0, (weights + 1) // 2, 0)
+    used = np.flatnonzero(counts)
+    if len(used) > 1 << most:
+        raise EseError(f"huffman: must code at most {1 << most} different symbols, which is what "
+                       f"{most} bits can tell apart, but {len(used)} occur; take fewer "
+                       f"weight_bits, or share_bits")
+    lengths = np.zeros(len(counts), np.uint32)
+    if len(used) == 1:
+        lengths[used] = 1
+    if len(used) < 2:
+        return lengths
+    order = used[np.argsort(np.asarray(counts)[used], kind="stable")]
+    leaves = np.asarray(counts, np.int64)[order]
+    # In each round, symbols and the pairs of the round before, by weight; True: a symbol.
+    rounds, weights = [], leaves
+    for number in range(most):
+        pairs = weights[:len(weights) // 2 * 2].reshape(-1, 2).sum(axis=1) if number else leaves[:0]
+        merged = np.concatenate([leaves, pairs])
+        place = np.argsort(merged, kind="stable")
+        weights = merged[place]
+        rounds.append(place < len(leaves))
+    taken = 2 * len(leaves) - 2
+    for symbols in reversed(rounds):
+        found = int(np.count_nonzero(symbols[:taken]))
+        lengths[order[:found]] += 1
+        taken = 2 * (taken - found)
+    return lengths
 
 
 def encode(symbols: NDArray[np.int64], lengths: NDArray[np.uint32]
@@ -171,21 +192,6 @@ def encode(symbols: NDArray[np.int64], lengths: NDArray[np.uint32]
     padded[:total] = bits
     words = np.packbits(padded).view(">u4").astype(np.uint32)
     return words, starts[::BLOCK].astype(np.uint32)
-
-
-def _huffman(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    used = [int(symbol) for symbol in np.flatnonzero(counts)]
-    lengths = np.zeros(len(counts), np.int64)
-    if len(used) == 1:
-        lengths[used] = 1
-    heap = [(int(counts[symbol]), symbol, [symbol]) for symbol in used]
-    heapq.heapify(heap)
-    while len(heap) > 1:
-        first, second = heapq.heappop(heap), heapq.heappop(heap)
-        members = first[2] + second[2]
-        lengths[members] += 1
-        heapq.heappush(heap, (first[0] + second[0], first[1], members))
-    return lengths
 
 
 def _fields(image: Image) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

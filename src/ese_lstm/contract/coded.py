@@ -25,6 +25,8 @@ from .layout import entry_layout, segment_layout
 
 CODED_SECTIONS = ("codebooks", "codebook_of", "weight_lengths", "weight_words", "weight_offsets",
                   "index_lengths", "index_words", "index_offsets")
+TABLES = ("codebooks", "codebook_of")
+"""Those with two dimensions."""
 
 LENGTH_BITS = 5
 BOOK_BITS = 8
@@ -38,6 +40,10 @@ def decode_entries(sections: Sections, config: EngineConfig) -> NDArray[np.uint3
 
     Raises EseError for anything that :mod:`compress.storage` would not have written.
     """
+    for name in CODED_SECTIONS:
+        if sections[name].ndim != 1 + (name in TABLES):
+            raise EseError(f"{name}: must have {1 + (name in TABLES)} dimensions, got the shape "
+                           f"{sections[name].shape}")
     count = int(sections["lane_lengths"].astype(np.int64).sum())
     fields = huffman.decode(sections["index_words"], sections["index_offsets"],
                             sections["index_lengths"], count)
@@ -47,8 +53,7 @@ def decode_entries(sections: Sections, config: EngineConfig) -> NDArray[np.uint3
     rows = rows_of(gaps, last)
     books = book_of_entry(sections, rows, last, config)
     table = sections["codebooks"]
-    if table.ndim != 2 or (count and (int(books.max()) >= table.shape[0]
-                                      or int(codes.max()) >= table.shape[1])):
+    if count and (int(books.max()) >= table.shape[0] or int(codes.max()) >= table.shape[1]):
         raise EseError(f"codebooks: must hold code {int(codes.max())} of book {int(books.max())}, "
                        f"got the shape {table.shape}")
     weights = table[books, codes].astype(np.int64)

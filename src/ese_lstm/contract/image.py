@@ -3,121 +3,59 @@
 Tensors (all uint32, words least significant first): ``header`` (1, w), ``segments`` (n, w),
 ``epilogues`` (n, w), ``params`` (n, w), ``entries`` (total,) lane after lane, ``lane_lengths``
 (lanes,); for an engine with a ``fetch_depth`` also ``rows`` (n, w), the streamed weights as they
-lie in external memory. The JSON manifest in the file's metadata carries format version, engine
-configuration, provenance, network, number formats and a SHA-256 of every section.
+lie in external memory. In place of ``entries`` a file may have the sections of
+:mod:`contract.coded`, which reading restores and checks against the SHA-256 of the entries.
 
-A file of version 2 has the sections of :mod:`contract.coded` in place of ``entries``, which
-reading restores and checks against the SHA-256 of the entries. A file of version 3 has ``rows``.
+The file's metadata has the JSON of the :mod:`contract.manifest`, with a SHA-256 of every section,
+and the SHA-256 of that text. Files of versions 1 (plain), 2 (coded) and 3 (with rows) lack the
+latter: what they say of themselves is believed, with a warning.
 """
 
 import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Callable
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from .coded import CODED_SECTIONS, decode_entries
 from .config import RELATIVE_BITS, EngineConfig
 from .errors import EseError
-from .layout import (
-    Layout,
-    entry_layout,
-    epilogue_layout,
-    header_layout,
-    param_layout,
-    row_layout,
-    segment_layout,
+from .files import write_atomically
+from .layout import segment_layout
+from .manifest import FORMAT, VERSION, LayerInfo, Manifest, MatrixInfo
+from .sections import (
+    SECTIONS,
+    check_sections,
+    checksum,
+    join_words,
+    section_layouts,
+    section_names,
+    split_words,
 )
 
-FORMAT = "ese-image"
-VERSION = 1
-CODED_VERSION = 2
-"""Files whose entries are Huffman-coded."""
-STREAMED_VERSION = 3
-"""Files with rows of streamed weights."""
+__all__ = ["CHECKSUM_KEY", "FORMAT", "METADATA_KEY", "SECTIONS", "VERSION", "Image", "LayerInfo",
+           "Manifest", "MatrixInfo", "UnverifiedImage", "checksum", "image_bytes", "read_image",
+           "section_layouts", "section_names", "split_words", "write_image"]
+
 METADATA_KEY = "ese"
-SECTIONS = ("header", "segments", "epilogues", "params", "entries", "lane_lengths")
+CHECKSUM_KEY = "ese_sha256"
+_PLAIN, _CODED, _STREAMED = 1, 2, 3
+"""Versions without a checksum, by what sections they have."""
+
+_DAMAGE = (SafetensorError, OSError, ValueError, TypeError, AttributeError, LookupError,
+           ArithmeticError, MemoryError, RecursionError)
+"""What the readers of safetensors and JSON raise for files that are damaged."""
+
+Sections = dict[str, NDArray[np.uint32]]
 
 
-def section_names(config: EngineConfig) -> tuple[str, ...]:
-    """Sections of an image for this engine."""
-    return (*SECTIONS, "rows") if config.fetch_depth else SECTIONS
-
-
-class LayerInfo(BaseModel):
-    """One LSTM layer as the image runs it; fraction bits of its number formats."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    inputs: int
-    cells: int
-    projection: int
-    """Rows of the projection; 0 without one."""
-    peepholes: bool
-    bias: bool
-    input_frac: int
-    output_frac: int
-    """Fraction bits of y (of m without projection)."""
-    gate_weight_frac: tuple[int, int]
-    """Fraction bits of input and recurrent weights; with input_frac and output_frac they give the
-    same accumulator fraction."""
-    projection_weight_frac: int
-    cell_base: int
-    """First cell's address in the cell buffer."""
-
-
-class MatrixInfo(BaseModel):
-    """Size of one weight matrix before and after pruning and packing."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    rows: int
-    columns: int
-    entries: int
-    """Non-zero weights after quantisation."""
-    weight_bits: int = 0
-    """Bits of the grid of its weights: at most the engine's; 0 in files that don't say."""
-
-
-class Manifest(BaseModel):
-    """What an image says of itself."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format: str = FORMAT
-    version: int = VERSION
-    config: dict[str, Any]
-    source: str
-    """File name of the checkpoint."""
-    source_sha256: str
-    command: str
-    layers: tuple[LayerInfo, ...]
-    matrices: tuple[MatrixInfo, ...]
-    input_exponents: tuple[int, ...]
-    """Input column j is multiplied by 2**input_exponents[j] before it is quantised."""
-    entries: int
-    """Entries that carry a weight."""
-    null_entries: int
-    """One for each empty (lane, column)."""
-    filler_entries: int
-    """Bridges of long gaps, ``relative4`` only."""
-    published_fillers: int
-    """Fillers that the published relative index needs for these weights, in any index mode."""
-    streamed_entries: int = 0
-    """Entries of the rows, nulls and fillers included; the others are resident."""
-    dense_weights: int
-    sections: dict[str, str]
-    """SHA-256 of each section's bytes."""
+class UnverifiedImage(UserWarning):
+    """An image's manifest has no checksum: whether it was damaged can't be told."""
 
 
 @dataclass(frozen=True)
@@ -125,13 +63,15 @@ class Image:
     """A loaded or freshly packed image: manifest, configuration and sections.
 
     coded: CODED_SECTIONS if the file stores its entries coded, else nothing; ``sections`` has
-    the entries either way.
+    the entries either way. verified: False if it is from a file of an old version, whose manifest
+    has no checksum.
     """
 
     manifest: Manifest
     config: EngineConfig
     sections: dict[str, NDArray[np.uint32]]
     coded: dict[str, NDArray[np.uint32]] = field(default_factory=dict)
+    verified: bool = True
 
     def lane_stream(self, lane: int) -> NDArray[np.uint32]:
         """Entries of one lane, in stream order; shape (lane_lengths[lane],)."""
@@ -141,8 +81,7 @@ class Image:
 
     def words(self, section: str) -> list[int]:
         """Words of a section of multi-word rows, as integers."""
-        return [sum(int(part) << (32 * k) for k, part in enumerate(row))
-                for row in self.sections[section]]
+        return join_words(self.sections[section])
 
     @property
     def rows(self) -> int:
@@ -183,100 +122,113 @@ class Image:
                            f"{', '.join(different)}")
 
 
-def section_layouts(config: EngineConfig) -> dict[str, Layout]:
-    """Layout of each section's words (``lane_lengths`` has none: a plain number a lane)."""
-    layouts = {"header": header_layout(config), "segments": segment_layout(config),
-               "epilogues": epilogue_layout(config), "params": param_layout(config),
-               "entries": entry_layout(config)}
-    return {**layouts, "rows": row_layout(config)} if config.fetch_depth else layouts
-
-
-def split_words(words: list[int], layout: Layout) -> NDArray[np.uint32]:
-    """Integers to rows of 32-bit words; shape (len(words), layout.words32)."""
-    rows = [[word >> (32 * k) & 0xFFFFFFFF for k in range(layout.words32)] for word in words]
-    return np.array(rows, dtype=np.uint32).reshape(len(words), layout.words32)
-
-
-def checksum(section: NDArray[np.uint32]) -> str:
-    """SHA-256 of a section's bytes, in hex."""
-    return hashlib.sha256(np.ascontiguousarray(section, dtype="<u4").tobytes()).hexdigest()
-
-
-def write_image(path: Path, image: Image) -> None:
-    """Write the image, byte for byte the same for the same content; all or nothing."""
-    metadata = {METADATA_KEY: json.dumps(image.manifest.model_dump(), sort_keys=True)}
+def image_bytes(image: Image) -> bytes:
+    """The file of an image, the same bytes for the same content."""
+    manifest = image.manifest.model_copy(update={"version": VERSION})
+    text = json.dumps(manifest.model_dump(), sort_keys=True)
     stored = {**{name: image.sections[name] for name in section_names(image.config)},
               **image.coded}
     if image.coded:
         del stored["entries"]
-    data = save({name: np.ascontiguousarray(part) for name, part in stored.items()}, metadata)
+    # As safetensors.save writes it, but with the metadata in a fixed order.
+    header: dict[str, object] = {"__metadata__": {METADATA_KEY: text, CHECKSUM_KEY: _sha256(text)}}
+    parts, end = [], 0
+    for name in sorted(stored):
+        parts.append(np.ascontiguousarray(stored[name], "<u4").tobytes())
+        end += len(parts[-1])
+        header[name] = {"dtype": "U32", "shape": list(stored[name].shape),
+                        "data_offsets": [end - len(parts[-1]), end]}
+    words = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    words += b" " * (-len(words) % 8)
+    return len(words).to_bytes(8, "little") + words + b"".join(parts)
+
+
+def write_image(path: Path, image: Image) -> None:
+    """Write :func:`image_bytes`, all or nothing. Raises EseError if the file can't be written."""
+    data = image_bytes(image)
     write_atomically(path, lambda temporary: temporary.write_bytes(data))
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Have ``write`` fill a temporary file beside ``path``, then rename it into place."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise EseError(f"output: {path} must be writable, but {error.strerror}") from None
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        raise EseError(f"output: {path} must be writable, but {error.strerror}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def read_image(path: Path) -> Image:
-    """Read and verify an image. Raises EseError if it is missing, truncated or corrupted."""
+    """Read and verify an image. Raises EseError if it is missing, truncated or corrupted.
+
+    Warns with UnverifiedImage if its manifest has no checksum.
+    """
     if not path.is_file():
         raise EseError(f"image: must be a file, got {str(path)!r}")
     try:
-        with safe_open(path, framework="numpy") as file:
-            text = (file.metadata() or {}).get(METADATA_KEY)
-            names = set(file.keys())
-            coded = names == {*SECTIONS, *CODED_SECTIONS} - {"entries"}
-            streamed = names == {*SECTIONS, "rows"}
-            if text is None or (names != set(SECTIONS) and not coded and not streamed):
-                raise EseError(f"image: {path} must be an image written by ese, but has sections "
-                               f"{sorted(names)}")
-            sections = {name: file.get_tensor(name) for name in sorted(names)}
-    except SafetensorError as error:
+        image = _read(path)
+    except EseError as error:
+        raise EseError(f"image: {path} {error}") from None
+    except _DAMAGE as error:
         raise EseError(f"image: {path} must be a complete safetensors file, but reading says: "
-                       f"{error}") from None
-    try:
-        values = json.loads(text)
-        version = CODED_VERSION if coded else STREAMED_VERSION if streamed else VERSION
-        if values.get("format") != FORMAT or values.get("version") != version:
-            raise EseError(f"image: {path} must have format {FORMAT!r} version {version}, got "
-                           f"{values.get('format')!r} version {values.get('version')!r}")
-        manifest = Manifest(**values)
-        config = EngineConfig(**manifest.config)
-        if streamed != (config.fetch_depth > 0):
-            raise EseError(f"image: {path} must have the section rows if and only if fetch_depth "
-                           f"is not 0, got fetch_depth {config.fetch_depth}")
-    except (json.JSONDecodeError, AttributeError, ValidationError) as error:
-        raise EseError(f"image: {path} must have a readable manifest, but "
-                       f"{str(error).splitlines()[0]}") from None
+                       f"{_first_line(error)}") from None
+    if not image.verified:
+        warnings.warn(f"image: {path} is of format version {image.manifest.version}, which has no "
+                      f"checksum of its manifest: engine, formats and input scaling are believed "
+                      f"unverified; compress again to have one", UnverifiedImage, stacklevel=2)
+    return image
+
+
+def _read(path: Path) -> Image:
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata() or {}
+        names = set(file.keys())
+        kind = {frozenset(SECTIONS): _PLAIN, frozenset({*SECTIONS, "rows"}): _STREAMED,
+                frozenset({*SECTIONS, *CODED_SECTIONS} - {"entries"}): _CODED
+                }.get(frozenset(names))
+        if METADATA_KEY not in metadata or kind is None:
+            raise EseError(f"must be an image written by ese, but has sections {sorted(names)}")
+        sections: Sections = {name: file.get_tensor(name) for name in sorted(names)}
+    if unknown := sorted(metadata.keys() - {METADATA_KEY, CHECKSUM_KEY}):
+        raise EseError(f"must have the metadata {METADATA_KEY} and {CHECKSUM_KEY} alone, but has "
+                       f"{unknown[0]!r} as well")
+    verified = CHECKSUM_KEY in metadata
+    if verified and metadata[CHECKSUM_KEY] != _sha256(metadata[METADATA_KEY]):
+        raise EseError("manifest must match its SHA-256, but the file is corrupted")
+    manifest, config = _manifest(metadata[METADATA_KEY], kind, verified)
+    if (kind == _STREAMED) != (config.fetch_depth > 0):
+        raise EseError(f"must have the section rows if and only if fetch_depth is not 0, got "
+                       f"fetch_depth {config.fetch_depth}")
     for name, section in sections.items():
         if section.dtype != np.uint32:
-            raise EseError(f"image: {path} section {name} must be uint32, got {section.dtype}")
+            raise EseError(f"section {name} must be uint32, got {section.dtype}")
         if checksum(section) != manifest.sections.get(name):
-            raise EseError(f"image: {path} section {name} must match its SHA-256 in the manifest, "
-                           f"but the file is corrupted")
-    if not coded:
-        return Image(manifest, config, sections)
+            raise EseError(f"section {name} must match its SHA-256 in the manifest, but the file "
+                           f"is corrupted")
+    coded: Sections = {}
+    if kind == _CODED:
+        coded = {name: sections.pop(name) for name in CODED_SECTIONS}
+        try:
+            sections["entries"] = decode_entries({**sections, **coded}, config)
+        except _DAMAGE as error:
+            raise EseError(f"must have entries that decode, but {_first_line(error)}") from None
+        if checksum(sections["entries"]) != manifest.sections.get("entries"):
+            raise EseError("coded entries must decode to the SHA-256 in the manifest, but don't")
+    check_sections(sections, manifest, config)
+    return Image(manifest, config, sections, coded, verified)
+
+
+def _manifest(text: str, kind: int, verified: bool) -> tuple[Manifest, EngineConfig]:
     try:
-        sections["entries"] = decode_entries(sections, config)
-    except EseError as error:
-        raise EseError(f"image: {path} must have entries that decode, but {error}") from None
-    if checksum(sections["entries"]) != manifest.sections.get("entries"):
-        raise EseError(f"image: {path} coded entries must decode to the SHA-256 in the manifest, "
-                       f"but don't")
-    return Image(manifest, config, {name: sections[name] for name in SECTIONS},
-                 {name: sections[name] for name in CODED_SECTIONS})
+        values = json.loads(text)
+        manifest_format, version = values.get("format"), values.get("version")
+        if manifest_format != FORMAT or version not in (VERSION, kind):
+            raise EseError(f"must have format {FORMAT!r} version {VERSION} (or {kind}), got "
+                           f"{manifest_format!r} version {version!r}")
+        if version == VERSION and not verified:
+            raise EseError(f"must have a SHA-256 of its manifest ({CHECKSUM_KEY}), but has none")
+        manifest = Manifest(**values)
+        return manifest, EngineConfig(**manifest.config)
+    except EseError:
+        raise
+    except (ValidationError, *_DAMAGE) as error:
+        raise EseError(f"must have a readable manifest, but {_first_line(error)}") from None
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__

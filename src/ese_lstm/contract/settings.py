@@ -41,6 +41,8 @@ class Settings(BaseModel):
         except json.JSONDecodeError as error:
             raise EseError(f"{name}: must be JSON, but line {error.lineno} is not: {error.msg}"
                            ) from None
+        except (ValueError, RecursionError) as error:
+            raise EseError(f"{name}: must be JSON that can be read, but {error}") from None
         if not isinstance(values, dict):
             raise EseError(f"{name}: must be a JSON object, got {type(values).__name__}")
         try:
@@ -57,7 +59,7 @@ class Settings(BaseModel):
         if not path.is_file():
             raise EseError(f"{knob}: must be a preset ({', '.join(presets)}) or a JSON file, "
                            f"got {name!r}")
-        return cls.from_json(path.read_text(), name=str(path))
+        return cls.from_json(path.read_text(encoding="utf-8", errors="replace"), name=str(path))
 
     @property
     def digest(self) -> str:

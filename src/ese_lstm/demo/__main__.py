@@ -8,7 +8,7 @@ import click
 
 from ..cli.program import Steps, exit_codes
 from ..contract.config import PRESETS
-from ..contract.image import write_atomically
+from ..contract.files import check_folder, write_contents
 from ..sim.rtl.verilator import SimulationError
 from .job import Options, Outcome, run_job
 from .summary import as_json, as_text
@@ -33,6 +33,7 @@ def main(output: Path, cache: Path, frames: int, config: str, density: float) ->
     none was compared, or the simulation failed; 2 wrong input or no network.
     """
     with exit_codes(SimulationError):
+        check_folder(output)
         outcome = run_job(Options(output, cache, config, frames, density), Steps())
         text = write_summary(outcome)
     click.echo(f"\n{text}\nResults are in {output}/")
@@ -44,8 +45,7 @@ def write_summary(outcome: Outcome) -> str:
     text = as_text(outcome)
     values = json.dumps(as_json(outcome), indent=2) + "\n"
     folder = outcome.options.output
-    write_atomically(folder / "summary.json", lambda path: path.write_text(values))
-    write_atomically(folder / "summary.txt", lambda path: path.write_text(text))
+    write_contents({folder / "summary.json": values, folder / "summary.txt": text})
     return text
 
 

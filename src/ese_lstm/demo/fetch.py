@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..contract.errors import EseError
-from ..contract.image import write_atomically
+from ..contract.files import write_atomically
 from ..registry import apt_download, obtain, pip_download, unpack
 
 CHECKPOINT_PACKAGE = "resemblyzer"

@@ -19,8 +19,9 @@ from ..compress.pipeline import CompressOptions
 from ..compress.reference import run_float
 from ..contract.config import load_config
 from ..contract.errors import EseError
+from ..contract.files import write_atomically
 from ..contract.frames import quantise_frames, real_outputs
-from ..contract.image import write_atomically, write_image
+from ..contract.image import write_image
 from ..hw.export import export_verilog
 from ..sim.golden.cycles import CycleReport
 from ..sim.golden.model import Saturations

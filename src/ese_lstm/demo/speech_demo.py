@@ -13,7 +13,7 @@ import click
 from ..cli.options import KNOBS, chosen_config, config_options
 from ..cli.program import Steps, exit_codes
 from ..compress.pipeline import CompressOptions
-from ..contract.image import write_atomically
+from ..contract.files import check_folder, write_contents
 from ..sim.rtl.verilator import SimulationError
 from .recognise import IMAGE_NAME, Options, Outcome, run_recogniser
 
@@ -46,6 +46,7 @@ def main(model: Path, dataset: Path, output: Path, utterances: int, density: flo
     """
     command = shlex.join(["python", "-m", MODULE, *sys.argv[1:]])
     with exit_codes(SimulationError):
+        check_folder(output)
         knobs["channels"] = knobs["channels"] or CHANNELS
         engine = chosen_config(config, sets, **{name: knobs[name] for name in KNOBS})
         outcome = run_recogniser(Options(model, dataset, output, engine, utterances, density,
@@ -53,8 +54,7 @@ def main(model: Path, dataset: Path, output: Path, utterances: int, density: flo
                                  Steps())
         text = as_text(outcome)
         values = json.dumps(as_json(outcome, command), indent=2, ensure_ascii=False) + "\n"
-        write_atomically(output / "summary.json", lambda path: path.write_text(values))
-        write_atomically(output / "summary.txt", lambda path: path.write_text(text))
+        write_contents({output / "summary.json": values, output / "summary.txt": text})
     click.echo(f"\n{text}\nResults are in {output}/")
     sys.exit(0 if outcome.run.comparison.equal else 1)
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +12,7 @@ from amaranth.lib import data, wiring
 
 from ..contract import timing
 from ..contract.config import EngineConfig
-from ..contract.image import write_atomically
+from ..contract.files import write_contents
 from ..contract.layout import (
     Layout,
     Section,
@@ -62,11 +62,15 @@ def export_verilog(config: EngineConfig, directory: Path, *,
     text = engine_verilog(config)
     report("write Verilog", 0.9)
     description = json.dumps(describe(config, text), indent=2) + "\n"
-    files = {directory / f"{TOP}.v": text, directory / f"{TOP}.json": description}
-    changed = [write_if_changed(path, content) for path, content in files.items()]
+    verilog, json_path = (directory / name for name in export_files())
+    changed = write_if_changed({verilog: text, json_path: description})
     report("write Verilog", 1.0)
-    verilog, json_path = files
-    return ExportedFiles(verilog, json_path, any(changed))
+    return ExportedFiles(verilog, json_path, changed)
+
+
+def export_files() -> tuple[str, ...]:
+    """Names of the files that :func:`export_verilog` writes."""
+    return f"{TOP}.v", f"{TOP}.json"
 
 
 def describe(config: EngineConfig, verilog: str) -> dict[str, Any]:
@@ -152,9 +156,9 @@ def layout_fields(layout: Layout) -> list[dict[str, Any]]:
              "signed": field.signed} for field in layout.fields]
 
 
-def write_if_changed(path: Path, text: str) -> bool:
-    """Write the file all or nothing, if it has another content; whether it had."""
-    if path.is_file() and path.read_text() == text:
-        return False
-    write_atomically(path, lambda temporary: temporary.write_text(text))
-    return True
+def write_if_changed(texts: Mapping[Path, str]) -> bool:
+    """Write files that have another content than these texts, all or none; whether any had."""
+    changed = {path: text for path, text in texts.items()
+               if not path.is_file() or path.read_bytes() != text.encode()}
+    write_contents(changed)
+    return bool(changed)

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from ..contract.config import load_config
 from ..contract.errors import EseError
-from ..contract.image import write_atomically
+from ..contract.files import check_folder, write_contents
 from . import ecp5, lint, report
 from .estimate import TARGET_MULTIPLIERS, estimate, timing
 
@@ -48,6 +48,7 @@ def resources(configs: tuple[str, ...] = DEFAULT, output: Path = Path("build/syn
 
     Exit code 1 if an engine of 1,024 multipliers misses a target.
     """
+    check_folder(output)
     results = {}
     for name in configs:
         results[name] = estimate(load_config(name), output / _file_name(name), jobs=jobs,
@@ -55,8 +56,8 @@ def resources(configs: tuple[str, ...] = DEFAULT, output: Path = Path("build/syn
     for name, found in results.items():
         out.print(report.units_table(name, found))
     out.print(report.totals_table(results))
-    write_atomically(output / "synth.json", lambda path: path.write_text(
-        json.dumps(report.as_json(results, NOTE), indent=2) + "\n"))
+    write_contents({output / "synth.json":
+                    json.dumps(report.as_json(results, NOTE), indent=2) + "\n"})
     out.print(f"{NOTE}; written to {output / 'synth.json'}")
     missed = {name: found.missed for name, found in results.items()
               if found.config.multipliers == TARGET_MULTIPLIERS and found.missed}
@@ -76,13 +77,14 @@ def timing_command(config: str, place: bool, output: Path, jobs: int) -> None:
 
     Exit code 1 if a path is longer than the period or an ECP5 clock is under 125 MHz.
     """
+    check_folder(output)
     found = timing(load_config(config), output / _file_name(config), jobs=jobs, progress=_progress)
     out.print(report.timing_table(config, found))
     placed = _place(output / "ecp5") if place else []
     if placed:
         out.print(report.placed_table(placed))
-    write_atomically(output / "timing.json", lambda path: path.write_text(
-        json.dumps(report.timing_json(config, found, placed), indent=2) + "\n"))
+    write_contents({output / "timing.json":
+                    json.dumps(report.timing_json(config, found, placed), indent=2) + "\n"})
     out.print(f"{NOTE} (UltraScale); written to {output / 'timing.json'}")
     sys.exit(not report.timing_holds(found, placed))
 
@@ -92,6 +94,7 @@ def timing_command(config: str, place: bool, output: Path, jobs: int) -> None:
 @folder_option
 def lint_command(config: str, output: Path) -> None:
     """Verilator's ``--lint-only -Wall``, with the reasoned waivers of synth/waivers.vlt."""
+    check_folder(output)
     warnings = lint.lint(load_config(config), output / "lint")
     out.print(warnings or "no warnings", markup=False)
     sys.exit(bool(warnings))

@@ -1,20 +1,17 @@
 """Everything a training needs to go on bit-exactly, in one safetensors file; no code in it."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ..contract.errors import EseError
-from ..contract.image import write_atomically
 from .model import PhoneNet
 from .pruning import apply_masks, masks_of
 from .sharing import apply_codes, codes_of
+from .tensors import read_tensors, save_tensors
 
 METADATA_KEY = "ese-checkpoint"
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
@@ -42,9 +39,8 @@ def save_checkpoint(path: Path, model: PhoneNet, optimiser: torch.optim.Adam,
             tensors[f"adam.{moment}.{names[id(parameter)]}"] = moments[moment]
     for layer, (y, c) in enumerate(state):
         tensors |= {f"state.y.{layer}": y, f"state.c.{layer}": c}
-    plain = {name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}
-    metadata = {METADATA_KEY: json.dumps({"step": progress.step, "settings": progress.settings})}
-    write_atomically(path, lambda temporary: save_file(plain, temporary, metadata))
+    save_tensors(path, tensors, METADATA_KEY,
+                 {"step": progress.step, "settings": progress.settings})
 
 
 def read_progress(path: Path) -> Progress:
@@ -93,14 +89,9 @@ def _parameters(model: PhoneNet) -> dict[str, Tensor]:
 
 
 def _read(path: Path) -> tuple[Progress, dict[str, Tensor]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(METADATA_KEY)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise EseError(f"checkpoint: {path} must be a complete safetensors file, but reading "
-                       f"says: {error}") from None
-    if text is None:
-        raise EseError(f"checkpoint: {path} must be written by ese train")
-    values = json.loads(text)
-    return Progress(values["step"], values["settings"]), tensors
+    values, tensors = read_tensors(path, METADATA_KEY, "checkpoint")
+    step, settings = values.get("step"), values.get("settings")
+    if not isinstance(step, int) or step < 0 or not isinstance(settings, dict):
+        raise EseError(f"checkpoint: {path} must give the steps done and the settings, got step "
+                       f"{step!r}")
+    return Progress(step, settings), tensors

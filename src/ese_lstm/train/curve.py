@@ -22,7 +22,7 @@ from ..compress.pipeline import compress_network
 from ..compress.prune import Balance, prune_network
 from ..contract.config import EngineConfig
 from ..contract.errors import EseError
-from ..contract.image import write_atomically
+from ..contract.files import write_atomically
 from ..sim.golden.cycles import simulate_model
 from ..sim.golden.decode import decode_image
 from .calibration import calibration_frames

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..contract.errors import EseError
-from ..contract.image import write_atomically
+from ..contract.files import write_atomically
 
 FORMAT = "ese-dataset"
 VERSION = 1

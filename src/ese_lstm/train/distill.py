@@ -26,7 +26,7 @@ from ..compress.calibrate import scale_inputs
 from ..compress.network import Network
 from ..compress.reference import run_float
 from ..contract.errors import EseError
-from ..contract.image import write_atomically
+from ..contract.files import write_atomically
 from .evaluate import keep_mask, longest_first
 from .lstmp import Lstmp
 from .model import PhoneNet, Shape

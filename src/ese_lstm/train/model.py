@@ -1,21 +1,18 @@
 """The phone classifier: an LSTMP stack and a linear layer over phones; its file."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..compress.checkpoint import load_network
 from ..compress.network import Network
 from ..contract.errors import EseError
-from ..contract.image import write_atomically
 from .lstmp import Lstmp
+from .tensors import read_tensors, save_tensors
 
 METADATA_KEY = "ese-train"
 
@@ -86,27 +83,16 @@ class PhoneNet(nn.Module):
 
 def save_model(path: Path, model: PhoneNet) -> None:
     """A safetensors file that ``ese compress``, ``ese evaluate`` and ``ese train --from`` read."""
-    metadata = {METADATA_KEY: json.dumps(asdict(model.shape))}
-    tensors = model.plain_tensors()
-    write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata))
+    save_tensors(path, model.plain_tensors(), METADATA_KEY, asdict(model.shape))
 
 
 def load_model(path: Path) -> PhoneNet:
     """Inverse of :func:`save_model`. Raises EseError if it is no such file."""
-    if not path.is_file():
-        raise EseError(f"model: must be a file, got {str(path)!r}")
+    values, tensors = read_tensors(path, METADATA_KEY, "model")
     try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(METADATA_KEY)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise EseError(f"model: {path} must be a complete safetensors file, but reading says: "
-                       f"{error}") from None
-    if text is None:
-        raise EseError(f"model: {path} must be written by ese train, but holds "
-                       f"{', '.join(sorted(tensors)[:4])} …")
-    values = json.loads(text)
-    model = PhoneNet(Shape(**{**values, "phones": tuple(values["phones"])}))
+        model = PhoneNet(Shape(**{**values, "phones": tuple(values["phones"])}))
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise EseError(f"model: {path} must give the shape of a model, but {error}") from None
     state = {name: tensor for name, tensor in tensors.items() if "bias_hh" not in name}
     mine = model.state_dict()
     for name, tensor in mine.items():

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..contract.errors import EseError
-from ..contract.image import write_atomically
+from ..contract.files import write_atomically
 from ..registry import apt_download, obtain, unpack
 from .align import PHONES, align
 from .audio import SAMPLE_RATE, decode_audio

@@ -30,6 +30,7 @@ from .streams import IGNORED, Corpus, Plan, gather, plan_streams
 CHECKPOINT = "checkpoint.safetensors"
 MODEL = "model.safetensors"
 LOG = "log.jsonl"
+FILES = (CHECKPOINT, MODEL, LOG)
 
 
 @dataclass(frozen=True)

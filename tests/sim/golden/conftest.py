@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from ese_lstm.contract.config import EngineConfig
-from ese_lstm.contract.image import Image, Manifest, checksum, section_layouts, split_words
+from ese_lstm.contract.image import (
+    Image,
+    LayerInfo,
+    Manifest,
+    checksum,
+    section_layouts,
+    split_words,
+)
 from ese_lstm.contract.program import Epilogue, Program, Segment, TileWeights
 
 
@@ -205,9 +212,13 @@ def encode(config: EngineConfig, program: Program, tiles: list[TileWeights], bia
     sections = {name: split_words(rows, layouts[name]) for name, rows in words.items()}
     sections["entries"] = np.array(entries, dtype=np.uint32)
     sections["lane_lengths"] = np.array(lengths, dtype=np.uint32)
+    layer = LayerInfo(inputs=program.input_width, cells=1, projection=0, peepholes=False,
+                      bias=True, input_frac=0, output_frac=0, gate_weight_frac=(0, 0),
+                      projection_weight_frac=0, cell_base=0)
     manifest = Manifest(
-        config=config.model_dump(), source="test", source_sha256="", command="test", layers=(),
-        matrices=(), input_exponents=(), entries=0, null_entries=0, filler_entries=0,
+        config=config.model_dump(), source="test", source_sha256="", command="test",
+        layers=(layer,), matrices=(), input_exponents=(0,) * program.input_width,
+        entries=len(entries), null_entries=0, filler_entries=0,
         published_fillers=0, dense_weights=0,
         sections={name: checksum(part) for name, part in sections.items()})
     return Image(manifest, config, sections)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ...contract.image import write_atomically
+from ...contract.files import write_contents
 from ..tables import Text
 
 Value = int | float | str | None
@@ -97,14 +97,8 @@ class Study:
 def write_study(study: Study, folder: Path) -> Sequence[Path]:
     """Write ``<name>.csv``, ``.md`` and ``.svg``; returns their paths."""
     paths = [folder / f"{study.name}.{kind}" for kind in ("csv", "md", "svg")]
-    folder.mkdir(parents=True, exist_ok=True)
-    for path, text in zip(paths, (study.csv(), study.markdown(), draw(study)), strict=True):
-        _write(path, text)
+    write_contents(dict(zip(paths, (study.csv(), study.markdown(), draw(study)), strict=True)))
     return paths
-
-
-def _write(path: Path, text: str) -> None:
-    write_atomically(path, lambda temporary: temporary.write_bytes(text.encode()))
 
 
 def draw(study: Study) -> str:

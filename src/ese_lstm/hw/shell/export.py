@@ -62,12 +62,16 @@ def export_shell(config: EngineConfig, shell: ShellConfig, directory: Path, *,
     verilog = shell_verilog(config, shell)
     report("write Verilog", 0.9)
     description = json.dumps(describe(config, shell, verilog), indent=2) + "\n"
-    paths = directory / f"{TOP}.v", directory / f"{TOP}.json"
-    texts = dict(zip(paths, (verilog, description), strict=True))
-    texts |= {directory / FILES[kind]: make() for kind, make in FORMATS.items()}
-    changed = [write_if_changed(path, text) for path, text in texts.items()]
+    paths = [directory / name for name in shell_files()]
+    changed = write_if_changed(dict(zip(paths, (
+        verilog, description, *(FORMATS[kind]() for kind in FILES)), strict=True)))
     report("write Verilog", 1.0)
-    return ShellFiles(*paths, tuple(directory / name for name in FILES.values()), any(changed))
+    return ShellFiles(paths[0], paths[1], tuple(paths[2:]), changed)
+
+
+def shell_files() -> tuple[str, ...]:
+    """Names of the files that :func:`export_shell` writes."""
+    return f"{TOP}.v", f"{TOP}.json", *FILES.values()
 
 
 def describe(config: EngineConfig, shell: ShellConfig, verilog: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import find_libpython
 
 from ... import registry
 from ...contract.errors import EseError
-from ...contract.image import write_atomically
+from ...contract.files import write_atomically
 
 VARIABLE = "LIBPYTHON_LOC"
 """Where cocotb looks first."""
