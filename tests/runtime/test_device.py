@@ -15,7 +15,8 @@ from ese_lstm.contract.shell import (
     load_sections,
     memory_packet,
 )
-from ese_lstm.runtime import DeviceError, Engine, EngineTimeout
+from ese_lstm.runtime import DeviceError, Engine, EngineTimeout, Patience
+from ese_lstm.runtime import device as device_module
 from ese_lstm.runtime.device import split
 from ese_lstm.runtime.device_files import FRAMES, LOAD
 from ese_lstm.sim.rtl.device import SimulatedDevice
@@ -115,6 +116,46 @@ def test_an_error_of_the_device_is_named(bit, file, size, device, image, make_ut
                 stream.finish()
         engine.load(image)
         check_run(engine, image, frames, alone)
+
+
+def test_an_engine_that_hangs_is_told_by_the_watchdog(make_image, make_utterances, alone, seed
+                                                      ) -> None:
+    """Rows that never come: an error by name, and the device is as before after the next load."""
+    image = make_image(seed, TINY.replace(fetch_depth=16), "none")
+    (frames,) = make_utterances(seed, [3])
+    with Engine.open("rtl", timeout_s=5, patience=Patience(watchdog_cycles=3000)) as engine:
+        engine.load(image)
+        files = engine._backend._files
+        assert files._field("WATCHDOG", "cycles") == 3000
+        assert files._field("MEMORY_TIMEOUT", "cycles") == Patience().memory_timeout_cycles
+        files._write("CONTROL", run=0)
+        files._until("STATUS", idle=1)
+        files._write("WEIGHT_ROWS", rows=0)
+        files._write("CONTROL", run=1)
+        with engine.open_stream(integers=True) as stream:
+            stream.push(frames[:1])
+            with pytest.raises(DeviceError, match="ERROR must be 0, but watchdog is set: the engi"):
+                stream.finish()
+        engine.load(image)
+        check_run(engine, image, frames, alone)
+
+
+def test_patience_must_fit_its_registers() -> None:
+    for name in ("watchdog_cycles", "memory_timeout_cycles"):
+        for value in (-1, 1 << 32):
+            with pytest.raises(EseError, match=f"{name}: must be 0 to 4294967295, got {value}"):
+                Patience(**{name: value})
+
+
+def test_a_device_without_a_watchdog(image, device, monkeypatch) -> None:
+    """Of register map 1.0: loaded as ever, and nothing is written that it does not have."""
+    monkeypatch.setattr(device_module, "PATIENCE_MINOR", 2)
+    with Engine.open(f"xdma:{device.path}", timeout_s=60) as engine:
+        engine.load(image)
+    with Engine.open(f"xdma:{device.path}", timeout_s=60,
+                     patience=Patience(watchdog_cycles=9)) as engine, \
+            pytest.raises(EseError, match="patience: must be Patience.* got Patience"):
+        engine.load(image)
 
 
 def test_a_device_in_use(device) -> None:

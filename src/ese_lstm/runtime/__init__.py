@@ -3,7 +3,8 @@
 from .batch import Batch, BatchReport, run_utterances
 from .engine import Engine
 from .errors import DeviceError, EngineTimeout, NoFreeChannel
+from .patience import Patience
 from .stream import Stream
 
 __all__ = ["Batch", "BatchReport", "DeviceError", "Engine", "EngineTimeout", "NoFreeChannel",
-           "Stream", "run_utterances"]
+           "Patience", "Stream", "run_utterances"]

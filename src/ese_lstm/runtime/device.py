@@ -28,12 +28,16 @@ from ..contract.shell import (
 from .backend import Ints, Mask
 from .device_files import FRAMES, LOAD, DeviceFiles
 from .errors import DeviceError, EngineTimeout
+from .patience import DEFAULT_PATIENCE, Patience
 
 LONGEST_PACKET = 1 << 20
 """Bytes of words in a load packet. The driver ends a packet every 2,048 descriptors, 8 MiB."""
 
 MEMORY_BASE = 0
 """Where streamed weights go in the device's memory."""
+
+PATIENCE_MINOR = 1
+"""Minor version of the register map from which on there are WATCHDOG and MEMORY_TIMEOUT."""
 
 CUT_BEATS = 2
 """Longest packet of results that a reset leaves."""
@@ -45,11 +49,14 @@ class DeviceBackend:
     """The device at ``path``. Opening it resets it.
 
     A thread of its own reads the results, so that writing a frame never waits for them.
+    patience: from the next image loaded on.
     Raises EseError if there is no device, or if its configuration isn't ``config``.
     """
 
-    def __init__(self, path: Path, config: EngineConfig | None, timeout_s: float) -> None:
+    def __init__(self, path: Path, config: EngineConfig | None, timeout_s: float,
+                 patience: Patience = DEFAULT_PATIENCE) -> None:
         self._timeout_s = timeout_s
+        self.patience = patience
         self._files = DeviceFiles(path, timeout_s)
         self._reader: _Reader | None = None
         self.config: EngineConfig | None = None
@@ -67,6 +74,7 @@ class DeviceBackend:
         self._stop_reader()
         self._files.close_data()
         self._reset()
+        self._set_patience()
         self._files.open_data()
         self._end_packets()
         for whole in load_packets(image, self._shell, memory_base=MEMORY_BASE):
@@ -136,9 +144,32 @@ class DeviceBackend:
             self._reader = None
 
     def _reset(self) -> None:
-        self._write("CONTROL", soft_reset=1)
-        self._until("CONTROL", soft_reset=0)
-        self._until("STATUS", idle=1, memory_busy=0)
+        """Reset, twice if the memory came back only while its port was isolated."""
+        for _ in range(2):
+            self._write("CONTROL", soft_reset=1)
+            self._until("CONTROL", soft_reset=0)
+            try:
+                self._until("STATUS", idle=1, memory_busy=0)
+            except EngineTimeout as error:
+                if not self._field("STATUS", "memory_busy"):
+                    raise
+                raise DeviceError(
+                    f"device: external memory must answer what it was asked before a reset within "
+                    f"timeout_s={self._timeout_s:g}, but did not; reset the memory, then write "
+                    f"CONTROL.memory_forget") from error
+            if not self._field("STATUS", "memory_isolated"):
+                return
+
+    def _set_patience(self) -> None:
+        patience = self.patience
+        if self._field("VERSION", "minor") < PATIENCE_MINOR:
+            if patience != DEFAULT_PATIENCE:
+                raise EseError(f"patience: must be {DEFAULT_PATIENCE} for this device, whose "
+                               f"register map has no WATCHDOG, got {patience}")
+            return
+        self._write("WATCHDOG", cycles=patience.watchdog_cycles)
+        if self._field("CAPABILITY", "streaming"):
+            self._write("MEMORY_TIMEOUT", cycles=patience.memory_timeout_cycles)
 
     def _end_packets(self) -> None:
         """End what a killed program left: after a reset the shell swallows the rest of a packet

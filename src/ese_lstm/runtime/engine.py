@@ -15,6 +15,7 @@ from .backend import Backend
 from .errors import DeviceError, EngineTimeout
 from .golden import GoldenBackend
 from .lockstep import Lockstep, Session
+from .patience import DEFAULT_PATIENCE, Patience
 from .stream import Stream
 
 Progress = Callable[[str, float], None]
@@ -43,14 +44,17 @@ class Engine:
     @classmethod
     def open(cls, backend: str, *, config: EngineConfig | None = None,
              shell: ShellConfig | None = None, timeout_s: float = 10.0,
-             progress: Progress | None = None) -> "Engine":
+             progress: Progress | None = None,
+             patience: Patience = DEFAULT_PATIENCE) -> "Engine":
         """Open an engine.
 
         backend: ``golden``, the bit-exact model; ``rtl``, the exported Verilog in Verilator,
         behind a simulated device of its own; ``xdma:/dev/xdma0``, a board's files of the Xilinx
         XDMA driver, or those of a simulated device. config: the engine's configuration; without
         it, the device's or the first image's. shell: of the ``rtl`` backend. timeout_s: longest
-        wait for an answer. progress: told about a simulator being built.
+        wait for an answer. progress: told about a simulator being built. patience: when hardware
+        says that it hangs, as DeviceError with a sentence that names ``watchdog`` or
+        ``memory_timeout``; of no matter to ``golden``.
         Raises EseError if there is no such backend or device.
         """
         if not 0 < timeout_s < float("inf"):
@@ -64,11 +68,13 @@ class Engine:
         if backend == "rtl":
             from .rtl import RtlBackend
 
-            return cls(RtlBackend(config, shell, timeout_s, progress), timeout_s)
+            return cls(RtlBackend(config, shell, timeout_s, progress, patience),
+                       timeout_s)
         if kind == "xdma" and path:
             from .device import DeviceBackend
 
-            return cls(DeviceBackend(Path(path), config, timeout_s), timeout_s)
+            return cls(DeviceBackend(Path(path), config, timeout_s, patience),
+                       timeout_s)
         raise EseError(f"backend: must be golden, rtl or xdma:PATH, got {backend!r}")
 
     def load(self, image: Image | Path | str) -> None:

@@ -11,6 +11,7 @@ from ..contract.shell import ShellConfig
 from .backend import Ints, Mask
 from .device import DeviceBackend
 from .errors import DeviceError
+from .patience import DEFAULT_PATIENCE, Patience
 
 if TYPE_CHECKING:
     from ..sim.rtl.device import SimulatedDevice
@@ -20,8 +21,9 @@ class RtlBackend:
     """Starts a simulated device, at once if its configuration is known, and ends it on close."""
 
     def __init__(self, config: EngineConfig | None, shell: ShellConfig | None, timeout_s: float,
-                 progress: Callable[[str, float], None] | None) -> None:
-        self.config = config
+                 progress: Callable[[str, float], None] | None,
+                 patience: Patience = DEFAULT_PATIENCE) -> None:
+        self.config, self._patience = config, patience
         self._shell, self._timeout_s, self._progress = shell, timeout_s, progress
         self._device: SimulatedDevice | None = None
         self._files: DeviceBackend | None = None
@@ -66,7 +68,8 @@ class RtlBackend:
 
         self._device = SimulatedDevice(config, self._shell, progress=self._progress)
         try:
-            self._files = DeviceBackend(self._device.path, config, self._timeout_s)
+            self._files = DeviceBackend(self._device.path, config, self._timeout_s,
+                                        self._patience)
         except BaseException:
             self.close()
             raise
