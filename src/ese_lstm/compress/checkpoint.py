@@ -67,7 +67,7 @@ def load_stacks(path: Path, prefix: str | None = None, gate_order: str = TORCH_G
     used = {key for key in tensors if any(part.place(key) for part in parts)}
     if key_map:
         used = {mapped_name(key_map[key]) for key in used}
-    where = "that the key map does not name" if key_map else f"outside {quoted(parts)}"
+    where = "that the key map does not name" if key_map else f"beside those of {quoted(parts)}"
     left = [*(name for name in file.tensors if name not in used), *file.beside]
     notes = (*file.notes, *note_left(left, where, path.name))
     if not any(reverse for _, reverse in layers):

@@ -41,6 +41,15 @@ _HINTS = (
     (r"_orig$", "a reparametrisation left it: make its weights permanent before saving"),
 )
 
+_STATE = {"h", "c", "hx", "cx", "hc", "hidden", "hiddens", "cell", "cells", "state", "states"}
+_FIRST = {"init", "initial", "start", "learned", "learnt", "learnable"}
+_OWNER = {"lstm", "rnn", "encoder", "decoder", "enc", "dec", "prev", "last", "layer", "l"}
+"""Words of a state's name: what it is, that it is the first, whose it is."""
+
+_NORM = {"ln", "bn", "norm", "layernorm", "batchnorm"}
+_INNER = {"ih", "hh", "gate", "gates", "c", "cell"}
+"""A norm's name, and of what inside a cell it is."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -87,6 +96,29 @@ def is_changed(name: str) -> bool:
             and match["prefix"] in ("", _PARAMETRISED))
 
 
+def is_initial_state(name: str) -> bool:
+    """Whether a tensor (or the module that it is of, as ``init_h.weight``) is by its name a state
+    in which an LSTM starts: h0, c_0, hx, initial_state, learned_hidden …, also numbered."""
+    first, *rest = name.split(".")
+    words = words_of(first)
+    if _FIRST & set(words) and _STATE & set(words):
+        return True
+    if any(re.fullmatch("init(ial)?(h|c|hidden|cell|state)s?", word) for word in words):
+        return True
+    own = [word for word in words if not word.isdigit()]
+    return (all(part.isdigit() for part in rest) and bool(_STATE & set(own))
+            and all(word in _STATE or word in _OWNER for word in own))
+
+
+def is_inner(name: str) -> bool:
+    """Whether a tensor (or its module) is by its name inside a cell: a norm of gates or of cell
+    states (``ln_hh.weight``), or a peephole (``W_ci``)."""
+    first = name.partition(".")[0]
+    words = set(words_of(first))
+    return bool((_NORM & words and _INNER & words) or words & {"peephole", "peepholes"}
+                or re.fullmatch("[Ww](eight)?_?(c_?[ifo]|[ifo]_?c)(_l[0-9]+)?", first))
+
+
 def words_of(name: str) -> list[str]:
     """The words, in small letters, and numbers of a name: lstm, cell, 0 of ``lstmCell_0``."""
     return [word.lower() for word in
@@ -96,6 +128,8 @@ def words_of(name: str) -> list[str]:
 def hint(names: Iterable[str]) -> str:
     """What left such tensors in a file, and what to do about it; "" if that isn't known."""
     listed = list(names)
+    if any(is_initial_state(name.rpartition(".")[2]) for name in listed):
+        return " (a learned state: the engine's streams start from 0)"
     return next((f" ({text})" for pattern, text in _HINTS
                  if any(re.search(pattern, name) for name in listed)), "")
 
@@ -123,8 +157,8 @@ def apply_key_map(tensors: Tensors, key_map: Mapping[str, str],
     """The tensors named in ``key_map`` (our name → the file's, or ``transpose(…)`` of it) under
     our names, no others.
 
-    Raises EseError if the file has no tensor of that name, if one is used twice, or if one to
-    transpose is no matrix."""
+    Raises EseError if the file has no tensor of that name, if one is used twice, if one to
+    transpose is no matrix, or if our name is none of an LSTM's."""
     found: dict[str, NDArray[Any]] = {}
     users: dict[str, str] = {}
     for ours, value in key_map.items():
@@ -143,4 +177,9 @@ def apply_key_map(tensors: Tensors, key_map: Mapping[str, str],
             raise EseError(f"key_map: transpose({theirs}) must be of a matrix, but its shape is "
                            f"{tensor.shape}")
         found[ours] = tensor.T if theirs != value else tensor
+    parts = find_parts(found).values()
+    wrong = [ours for ours in found if not any(part.place(ours) for part in parts)]
+    if wrong:
+        raise EseError(f"key_map: must give an LSTM's names (weight_ih_l0, bias_l0, Wix, … and at "
+                       f"least a matrix), got {wrong[0]!r}")
     return found

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import NoReturn
 
 from ..contract.errors import EseError
-from .names import Part, Tensors, find_parts, hint, quoted, several, words_of
+from .names import Part, Tensors, find_parts, hint, is_initial_state, quoted, several, words_of
 
 _LAYERED = {"cell", "cells", "layer", "layers", "lstm", "lstms", "lstmp", "rnn", "rnns", "lstmcell",
             "lstmcells", "rnncell", "rnncells", "stack", "stacked", "encoder", "decoder", "enc",
@@ -41,11 +41,15 @@ def choose(tensors: Tensors, prefix: str | None, source: str) -> tuple[Part, ...
                        f"{' …' if len(names) > 6 else ''}")
     chosen = _chosen(tensors, found, prefix, source)
     unread = [key for key in tensors if chosen.area.match(key)
-              and not any(part.place(key) for part in chosen.parts)]
+              and not any(part.place(key) for part in chosen.parts)
+              and not (is_initial_state(key.rpartition(".")[2]) and not tensors[key].any())]
     if unread:
         named = f"at {quoted(chosen.parts)}" if chosen.parts[0].prefix else "at its top"
-        explicit = "" if len(chosen.parts) == 1 or "," in (prefix or "") else (
-            f"; cells that read one another directly are given as --prefix {_listed(chosen.parts)}")
+        explicit = ""
+        if len(chosen.parts) > 1 and "," not in (prefix or ""):
+            explicit = f"; LSTMCells that read one another are given as --prefix {_listed(chosen)}"
+        elif not chosen.parts[0].prefix:
+            explicit = "; if they are another module's, name the LSTM's own with --key-map"
         raise EseError(f"checkpoint: {source} must hold nothing but an LSTM {named}, but has "
                        f"{several(unread)}, which {'is' if len(unread) == 1 else 'are'} no part "
                        f"of an LSTM with projection and peepholes{hint(unread)}{explicit}")
@@ -79,8 +83,8 @@ def _exactly(parts: Iterable[Part]) -> Chosen:
     return Chosen(listed, re.compile("|".join(re.escape(part.prefix) for part in listed)))
 
 
-def _listed(parts: Iterable[Part]) -> str:
-    return ",".join(part.title for part in parts)
+def _listed(chosen: Chosen) -> str:
+    return ",".join(part.title for part in chosen.parts)
 
 
 def _ask(tensors: Tensors, found: Mapping[str, Part], source: str) -> NoReturn:

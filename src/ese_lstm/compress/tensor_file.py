@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from ..contract.errors import EseError
 from .names import Tensors, find_parts
 
-DEEPEST = 8
+DEEPEST = 64
 """Containers within one another that are looked into."""
 
 CONVERSION = ("where the file is trusted, run torch.save(torch.load(FILE, weights_only=False)"
@@ -150,7 +150,7 @@ def _walk(content: Any, source: str, place: str = "", by_name: bool = True, dept
           ) -> Iterator[tuple[str, str, Any, bool]]:
     """Every tensor: its container's place ("" or ending in a dot), its key, itself, and whether
     names alone lead to it (an optimiser's lie in lists, or by number)."""
-    if depth > DEEPEST:
+    if depth > DEEPEST and isinstance(content, Mapping | list | tuple):
         raise EseError(f"checkpoint: {source} must hold at most {DEEPEST} containers within one "
                        f"another, but has more at {place.removesuffix('.')}")
     items: Any = ()
