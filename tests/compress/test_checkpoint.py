@@ -103,7 +103,7 @@ def test_several_stacks_need_a_prefix(tmp_path):
     for prefix in ("decoder", "decoder."):
         layer = load_network(tmp_path / "model.pt", prefix).layers[0]
         assert np.array_equal(layer.w_x, state["decoder.weight_ih_l0"].numpy())
-    with pytest.raises(EseError, match=r"^prefix: must be one of 'decoder', 'encoder.lstm' in "
+    with pytest.raises(EseError, match=r"^prefix: must be among 'decoder', 'encoder.lstm' in "
                                        r"model.pt, got 'lstm'$"):
         load_network(tmp_path / "model.pt", "lstm")
 
@@ -243,10 +243,9 @@ def test_missing_file(tmp_path):
 
 @pytest.mark.parametrize("content, message", [
     ({"fc.weight": torch.zeros(2)}, r"must hold an LSTM \(.*\), but holds fc.weight$"),
-    ({"optimizer": {}, "epoch": 3}, r"must hold a state dict, at the top or under state_dict, "
-                                    r"model_state, model_state_dict, model, but holds "
+    ({"optimizer": {}, "epoch": 3}, r"must hold a state dict, but holds "
                                     r"\['optimizer', 'epoch'\]$"),
-    ([1, 2], r"must hold a state dict, .* but holds list$"),
+    ([1, 2], r"must hold a state dict, but holds list$"),
 ])
 def test_no_lstm_inside(tmp_path, content, message):
     torch.save(content, tmp_path / "model.pt")

@@ -98,7 +98,8 @@ def test_key_map(tmp_path, monkeypatch):
     with pytest.raises(EseError, match=r"^key_map: must name tensors of m.ckpt, but it has no "
                                        r"'nothing', only rnn/kernel, "):
         load_network(tmp_path / "m.ckpt", key_map={**theirs, "bias_hh_l0": "nothing"})
-    with pytest.raises(EseError, match=r"^key_map: must name tensors of m.ckpt, but it has none"):
+    with pytest.raises(EseError, match=r"^key_map: must name tensors of m.ckpt, but it has no "
+                                       r"'nothing', only state_dict.rnn/kernel, "):
         load_network(tmp_path / "m.ckpt", key_map={"weight_ih_l0": "nothing"})
     (tmp_path / "map.json").write_text(json.dumps(dict(list(theirs.items())[:2])))
     options = ["--config", "tiny", "-o", "m.ese", "--key-map", "map.json"]

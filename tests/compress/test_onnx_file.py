@@ -107,7 +107,10 @@ def test_two_stacks_and_ignored_nodes(tmp_path, seed):
     with pytest.raises(EseError, match=r"several LSTMs: 'a', 'b'$"):
         load_network(path)
     network = load_network(path, "b")
-    assert network.notes == ("nodes of m.onnx outside the LSTM, left to the host: Add ×1",)
+    assert network.notes == (
+        "nodes of m.onnx outside the LSTM, left to the host: Add ×1",
+        "tensors of m.onnx beside those of 'b', left to the host: a.weight_ih_l0, "
+        "a.weight_hh_l0, a.bias_ih_l0, a.bias_hh_l0")
     assert network.layers[0].w_x[0, 0] == numpy_helper.to_array(two[0])[0, 0, 0]
 
 

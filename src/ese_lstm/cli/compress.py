@@ -52,7 +52,8 @@ Number = TypeVar("Number", int, float)
               help="Order of the gates stacked in the checkpoint: ifgo (PyTorch, Keras), iofc "
                    "(ONNX), or any other; c means g.")
 @click.option("--prefix", help="Which LSTM, if the checkpoint holds several: `lstm` for "
-                               "lstm.weight_ih_l0.")
+                               "lstm.weight_ih_l0. Or several that read one another, in the order "
+                               "of the layers: `first,second`.")
 @click.option("--share-bits", type=int, metavar="BITS",
               help="Weight sharing: 2**BITS values per matrix, by k-means.")
 @click.option("--huffman", is_flag=True,
@@ -63,7 +64,9 @@ Number = TypeVar("Number", int, float)
                    "are streamed from external memory.")
 @click.option("--key-map", "key_map", multiple=True, metavar="FILE.json|OURS=THEIRS",
               help="Names of tensors: weight_ih_l0=rnn.kernel, or a JSON object of such pairs; "
-                   "only the tensors named are read. May be repeated.")
+                   "only the tensors named are read. A kernel stored (inputs, 4·cells), as in "
+                   "Keras: 'weight_ih_l0=transpose(rnn.kernel)'; a layer's only bias: bias_l0. "
+                   "May be repeated.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True,
               metavar="FILE.ese", help="Image to write.")
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE.json",
@@ -132,21 +135,25 @@ def _write(outputs: Sequence[Path], reports: Sequence[Path | None],
 
 
 def _key_map(items: tuple[str, ...]) -> dict[str, str]:
-    """Our name to the file's. Raises EseError for what is neither OURS=THEIRS nor JSON of it."""
+    """Our name to the file's. Raises EseError for what is neither OURS=THEIRS nor JSON of it, or
+    for one of ours with two of the file's."""
     names: dict[str, str] = {}
     for item in items:
         ours, equals, theirs = item.partition("=")
-        if equals:
-            names[ours] = theirs
-            continue
-        try:
-            pairs = json.loads(Path(item).read_text())
-        except (OSError, ValueError, RecursionError) as error:
-            raise EseError(f"--key-map: must be OURS=THEIRS or a JSON file of such pairs, got "
-                           f"{item!r} ({type(error).__name__})") from None
-        if not isinstance(pairs, dict) or not all(isinstance(v, str) for v in pairs.values()):
-            raise EseError(f"--key-map: {item} must hold one JSON object of names to names")
-        names.update(pairs)
+        pairs: Any = [(ours, theirs)]
+        if not equals:
+            try:
+                pairs = json.loads(Path(item).read_text(), object_pairs_hook=list)
+            except (OSError, ValueError, RecursionError) as error:
+                raise EseError(f"--key-map: must be OURS=THEIRS or a JSON file of such pairs, got "
+                               f"{item!r} ({type(error).__name__})") from None
+            if not isinstance(pairs, list) or not all(
+                    isinstance(pair, tuple) and isinstance(pair[1], str) for pair in pairs):
+                raise EseError(f"--key-map: {item} must hold one JSON object of names to names")
+        for ours, theirs in pairs:
+            if names.setdefault(ours, theirs) != theirs:
+                raise EseError(f"--key-map: must name one tensor for {ours}, but names "
+                               f"{names[ours]} and {theirs}")
     return names
 
 

@@ -1,0 +1,185 @@
+"""Files of named tensors, read as data alone: PyTorch's and safetensors.
+
+``.pt``, ``.pth``, ``.ckpt``, ``.bin``: ``torch.load(weights_only=True)``, needs PyTorch.
+``.safetensors``: read with numpy; PyTorch only for types that numpy has not (bfloat16, float8).
+"""
+
+import re
+import warnings
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from ..contract.errors import EseError
+from .names import Tensors, find_parts
+
+DEEPEST = 64
+"""Containers within one another that are looked into."""
+
+CONVERSION = ("where the file is trusted, run torch.save(torch.load(FILE, weights_only=False)"
+              ".state_dict(), 'weights.pt') in its own environment (['state_dict'] in place of "
+              ".state_dict() for a Lightning checkpoint)")
+"""How a file that needs code becomes one that doesn't."""
+
+
+class Arrays(Mapping[str, NDArray[Any]]):
+    """Tensors by name, each brought to numpy when it is asked for: those that nobody asks for may
+    be of a kind that numpy has not. Asking raises EseError where that fails."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], NDArray[Any]]]) -> None:
+        self._makers = makers
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self._makers[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+
+@dataclass(frozen=True)
+class TensorFile:
+    """What a file holds.
+
+    tensors: of the state dict with the recurrent parts, or of the whole file if several have some
+    (then each name starts with the place of its state dict). root: that state dict's place, "" or
+    ending in a dot. beside: tensors elsewhere, by place. notes: what to tell of the file.
+    """
+
+    tensors: Tensors
+    root: str = ""
+    beside: Tensors = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def read_safetensors(path: Path) -> TensorFile:
+    """A safetensors file. Raises EseError unless it is complete."""
+    try:
+        file: Any = safe_open(path, framework="numpy")
+        names = list(file.keys())
+    except SafetensorError as error:
+        raise EseError(f"checkpoint: {path.name} must be a complete safetensors file, but "
+                       f"reading says: {error}") from None
+
+    def maker(name: str) -> Callable[[], NDArray[Any]]:
+        def make() -> NDArray[Any]:
+            try:
+                tensor = np.asarray(file.get_tensor(name))
+                return tensor if tensor.dtype.kind in "fiubc" else tensor.astype(np.float64)
+            except (TypeError, AttributeError, KeyError, SafetensorError):
+                pass  # numpy has no such type
+            try:
+                with safe_open(path, framework="pt") as again:
+                    return _array(again.get_tensor(name), name)
+            except (ImportError, TypeError, AttributeError, KeyError, SafetensorError) as error:
+                raise EseError(f"checkpoint: {name} must be of a type that PyTorch can read, but "
+                               f"reading says: {error}") from None
+        return make
+    return TensorFile(Arrays({name: maker(name) for name in names}))
+
+
+def read_torch(path: Path, wanted: Collection[str] = ()) -> TensorFile:
+    """The state dict with recurrent parts, or with the tensors ``wanted``, of a PyTorch file.
+
+    Raises EseError if reading it needs code or if it holds no such state dict."""
+    content = _load(path)
+    found: dict[str, tuple[str, Any]] = {}
+    dicts: dict[str, list[str]] = {}
+    counted: Counter[str] = Counter()
+    listed: set[str] = set()
+    for place, key, tensor, by_name in _walk(content, path.name):
+        name = f"{place}{key}"
+        if name in found:
+            raise EseError(f"checkpoint: {path.name} must name a tensor once, but has two of the "
+                           f"name {name}")
+        found[name] = place, tensor
+        dicts.setdefault(place, []).append(key)
+        if not by_name:
+            listed.add(name)
+    if not found:
+        keys = list(content)[:6] if isinstance(content, Mapping) else type(content).__name__
+        raise EseError(f"checkpoint: {path.name} must hold a state dict, but holds {keys}")
+    chosen = [place for place, keys in dicts.items()
+              if (set(wanted) & set(keys) if wanted else find_parts(keys))]
+    root = chosen[0] if len(chosen) == 1 else ""
+    tensors, beside = {}, {}
+    for name, (place, tensor) in found.items():
+        if name in listed and not any(place.startswith(start) for start in chosen):
+            counted[name.partition(".")[0]] += 1
+        elif name.startswith(root):
+            tensors[name[len(root):]] = _maker(tensor, name)
+        else:
+            beside[name] = _maker(tensor, name)
+    note = ", ".join(f"{key} ({count} tensors)" for key, count in counted.items())
+    return TensorFile(Arrays(tensors), root, Arrays(beside),
+                      (f"not read of {path.name}: {note}",) if note else ())
+
+
+def _load(path: Path) -> Any:
+    try:
+        import torch
+    except ImportError:
+        raise EseError(f"checkpoint: reading {path.name} needs PyTorch, which is not installed "
+                       f"(pip install 'ese-lstm[compress]'); .safetensors files don't") from None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # noqa: BLE001 (torch raises any kind for a file not its own)
+        text = str(error)
+        name = re.search(r"GLOBAL (\S+)", text)
+        if "weights_only" in text or name:
+            what = f"load {name[1]}" if name else "execute code or is not a plain state dict"
+            raise EseError(f"checkpoint: {path.name} must hold only tensors and plain containers, "
+                           f"but reading it would {what}, which is refused; save the "
+                           f"state_dict() alone: {CONVERSION}") from None
+        said = text.split(". ")[0].splitlines()[0] if text else "it is empty"
+        raise EseError(f"checkpoint: {path.name} must be a complete PyTorch file, but reading "
+                       f"says: {type(error).__name__}: {said}") from None
+
+
+def _walk(content: Any, source: str, place: str = "", by_name: bool = True, depth: int = 0
+          ) -> Iterator[tuple[str, str, Any, bool]]:
+    """Every tensor: its container's place ("" or ending in a dot), its key, itself, and whether
+    names alone lead to it (an optimiser's lie in lists, or by number)."""
+    if depth > DEEPEST and isinstance(content, Mapping | list | tuple):
+        raise EseError(f"checkpoint: {source} must hold at most {DEEPEST} containers within one "
+                       f"another, but has more at {place.removesuffix('.')}")
+    items: Any = ()
+    if isinstance(content, Mapping):
+        items = content.items()
+    elif isinstance(content, list | tuple):
+        items = enumerate(content)
+    for key, value in items:
+        if hasattr(value, "detach"):
+            yield place, str(key), value, by_name and isinstance(key, str)
+        else:
+            yield from _walk(value, source, f"{place}{key}.", by_name and isinstance(key, str),
+                             depth + 1)
+
+
+def _maker(tensor: Any, name: str) -> Callable[[], NDArray[Any]]:
+    return lambda: _array(tensor, name)
+
+
+def _array(tensor: Any, name: str) -> NDArray[Any]:
+    """A tensor of PyTorch, floating point in double precision. Raises EseError if it holds no
+    numbers that numpy has."""
+    try:
+        tensor = tensor.detach().cpu()
+        tensor = tensor.dequantize() if tensor.is_quantized else tensor.to_dense()
+        if tensor.is_floating_point():
+            tensor = tensor.double()
+        return np.asarray(tensor.numpy())
+    except (RuntimeError, TypeError, NotImplementedError) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise EseError(f"checkpoint: {name} must hold plain numbers, but reading says: "
+                       f"{said}") from None
