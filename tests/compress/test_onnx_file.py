@@ -107,7 +107,8 @@ def test_two_stacks_and_ignored_nodes(tmp_path, seed):
     with pytest.raises(EseError, match=r"several LSTMs: 'a', 'b'$"):
         load_network(path)
     network = load_network(path, "b")
-    assert network.notes == ("nodes of m.onnx outside the LSTM, left to the host: Add ×1",)
+    assert network.notes == ("nodes of m.onnx outside the LSTM, left to the host: Add ×1, "
+                             "LSTM ×1",)
     assert network.layers[0].w_x[0, 0] == numpy_helper.to_array(two[0])[0, 0, 0]
 
 
@@ -153,7 +154,8 @@ def test_not_onnx(tmp_path, content, message):
 
 def test_weights_must_be_constants(tmp_path):
     node, constants = lstm(np.random.default_rng(1), "a", "x", INPUTS)
-    path = save(tmp_path / "m.onnx", [node], constants[1:], "a.Y")
+    given = helper.make_tensor_value_info("a.W", onnx.TensorProto.FLOAT, [1, 4 * CELLS, INPUTS])
+    path = save(tmp_path / "m.onnx", [node], constants[1:], "a.Y", [given])
     with pytest.raises(EseError, match=r"must have W constant in the file, got an input"):
         load_stacks(path)
 

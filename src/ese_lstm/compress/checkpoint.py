@@ -20,8 +20,8 @@ from safetensors import SafetensorError, safe_open
 from ..contract.errors import EseError
 from .names import apply_key_map, directions, stack_cells
 from .network import Network
-from .onnx_file import read_onnx
-from .state_dict import TORCH_GATE_ORDER, network_from_tensors
+from .onnx_file import ONNX_GATE_ORDER, read_onnx
+from .state_dict import TORCH_GATE_ORDER, network_from_tensors, parse_gate_order
 
 TORCH_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin")
 SUFFIXES = (*TORCH_SUFFIXES, ".safetensors", ".onnx")
@@ -47,13 +47,14 @@ class Stack:
     network: Network
 
 
-def load_network(path: Path, prefix: str | None = None, gate_order: str = TORCH_GATE_ORDER,
+def load_network(path: Path, prefix: str | None = None, gate_order: str | None = None,
                  key_map: Mapping[str, str] | None = None) -> Network:
     """The LSTM stack in a checkpoint; see :func:`state_dict.network_from_tensors`.
 
-    prefix: which stack; or, of LSTMCells, their prefixes in order, separated by commas. key_map:
-    our names of tensors to the file's. Raises EseError, naming the file, if it can't be read as
-    data alone, holds no such stack, or a bidirectional one (:func:`load_stacks`).
+    prefix: which stack; or, of LSTMCells, their prefixes in order, separated by commas.
+    gate_order: None for the format's own. key_map: our names of tensors to the file's. Raises
+    EseError, naming the file, if it can't be read as data alone, holds no such stack, or a
+    bidirectional one (:func:`load_stacks`); and for an order or names that ONNX itself fixes.
     """
     stacks = load_stacks(path, prefix, gate_order, key_map)
     if len(stacks) > 1 or stacks[0].reverse:
@@ -62,16 +63,20 @@ def load_network(path: Path, prefix: str | None = None, gate_order: str = TORCH_
     return stacks[0].network
 
 
-def load_stacks(path: Path, prefix: str | None = None, gate_order: str = TORCH_GATE_ORDER,
+def load_stacks(path: Path, prefix: str | None = None, gate_order: str | None = None,
                 key_map: Mapping[str, str] | None = None) -> tuple[Stack, ...]:
     """As :func:`load_network`, but a bidirectional LSTM gives one network per layer and
     direction: layer by layer, forward before reverse. A host joins them: the input of layer k+1
     is [forward | reverse] of layer k, the reverse outputs brought back into time's order."""
-    tensors, notes = _read(path, key_map)
+    _check_format(path, gate_order, key_map)
+    tensors, notes = _read(path, key_map, prefix)
+    if path.suffix == ".onnx":  # one stack, gates in our order
+        prefix = gate_order = None
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
 
     def network(part: Mapping[str, NDArray[Any]], start: str | None) -> Network:
-        made = network_from_tensors(part, start, gate_order, path.name)
+        made = network_from_tensors(part, start, gate_order or TORCH_GATE_ORDER,
+                                    path.name)
         return Network(made.layers, path.name, digest, notes)
 
     if key_map:
@@ -88,6 +93,19 @@ def load_stacks(path: Path, prefix: str | None = None, gate_order: str = TORCH_G
               network(part, prefix)) for (layer, reverse), part in parts.items())
     _check_joined(stacks, list(parts), path.name)
     return stacks
+
+
+def _check_format(path: Path, gate_order: str | None, key_map: Mapping[str, str] | None) -> None:
+    """What an ONNX file says itself must not be said otherwise. Raises EseError if it is."""
+    if path.suffix != ".onnx":
+        return
+    if gate_order is not None and parse_gate_order(gate_order) != parse_gate_order(
+            ONNX_GATE_ORDER):
+        raise EseError(f"gate_order: must be {ONNX_GATE_ORDER} or not be given for {path.name}, "
+                       f"because ONNX fixes the order, got {gate_order!r}")
+    if key_map:
+        raise EseError(f"key_map: must not be given for {path.name}, because ONNX's LSTM nodes say "
+                       f"which tensor is which, got {', '.join(key_map)}")
 
 
 def _check_joined(stacks: tuple[Stack, ...], places: list[tuple[int, bool]], name: str) -> None:
@@ -109,7 +127,7 @@ def load_tensors(path: Path) -> dict[str, NDArray[Any]]:
     return _read(path, None)[0]
 
 
-def _read(path: Path, key_map: Mapping[str, str] | None
+def _read(path: Path, key_map: Mapping[str, str] | None, prefix: str | None = None
           ) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
     """Tensors by name, and what to tell of the rest of the file."""
     if not path.is_file():
@@ -117,7 +135,7 @@ def _read(path: Path, key_map: Mapping[str, str] | None
     if path.suffix not in SUFFIXES:
         raise EseError(f"checkpoint: must end in {', '.join(SUFFIXES)}, got {path.name!r}")
     if path.suffix == ".onnx":
-        found = read_onnx(path)
+        found = read_onnx(path, prefix)
         return found.tensors, found.notes
     if path.suffix == ".safetensors":
         return _read_safetensors(path), ()
