@@ -72,11 +72,11 @@ def load_stacks(path: Path, prefix: str | None = None, gate_order: str | None = 
     tensors, notes = _read(path, key_map, prefix)
     if path.suffix == ".onnx":  # one stack, gates in our order
         prefix = gate_order = None
+    order = TORCH_GATE_ORDER if gate_order is None else gate_order
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
 
     def network(part: Mapping[str, NDArray[Any]], start: str | None) -> Network:
-        made = network_from_tensors(part, start, gate_order or TORCH_GATE_ORDER,
-                                    path.name)
+        made = network_from_tensors(part, start, order, path.name)
         return Network(made.layers, path.name, digest, notes)
 
     if key_map:

@@ -1,6 +1,6 @@
 """An ONNX file opened: its main graph, without what no output needs, names checked.
 
-Nothing is computed here. Files that break the format's own rules (a value made twice, or read
+Files that break the format's own rules (a value made twice, or read
 before it is made) are refused, so that whoever walks the graph comes to an end.
 """
 
@@ -50,6 +50,28 @@ def called(node: Any) -> str:
     if node.name:
         return f"{node.op_type} node {node.name!r}"
     return f"{node.op_type} node that makes {next(filter(None, node.output), '')!r}"
+
+
+def attribute(node: Any, name: str, missing: Any) -> Any:
+    """A node's attribute, ``missing`` if it is not given."""
+    from onnx import helper
+
+    return next((helper.get_attribute_value(a) for a in node.attribute if a.name == name), missing)
+
+
+def run_node(node: Any, arrays: list[Any], opset: int) -> list[NDArray[Any]]:
+    """A node's outputs, by onnx's reference; raises whatever that raises."""
+    from onnx import helper
+    from onnx.reference import ReferenceEvaluator
+
+    feeds = {name: np.asarray(array) for name, array in zip(node.input, arrays, strict=False)
+             if name}
+    graph = helper.make_graph([node], "one", [helper.make_empty_tensor_value_info(name)
+                                              for name in feeds],
+                              [helper.make_empty_tensor_value_info(name)
+                               for name in node.output])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    return [np.asarray(result) for result in ReferenceEvaluator(model).run(None, feeds)]
 
 
 def open_graph(path: Path) -> Graph:
@@ -146,6 +168,9 @@ def _check_names(graph: Any, known: set[str], source: str) -> None:
             if name not in known:
                 raise EseError(f"checkpoint: {source} {called(node)} must read values made before "
                                f"it, but nothing before it makes {name!r}")
+        if operator(node) == "LSTM" and not all([*node.input, "", "", ""][:3]):
+            raise EseError(f"checkpoint: {source} {called(node)} must read X, W and R, but reads "
+                           f"{', '.join(node.input) or 'nothing'}")
         for name in filter(None, node.output):
             if name in known:
                 raise EseError(f"checkpoint: {source} {called(node)} must make values of its own, "

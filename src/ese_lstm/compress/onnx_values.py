@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..contract.config import GATES
-from .onnx_graph import Dims, Graph, called, operator
+from .onnx_graph import Dims, Graph, attribute, called, operator, run_node
 
 MOVES = frozenset(("Transpose", "Squeeze", "Unsqueeze", "Reshape", "Identity", "Dropout", "Cast",
                    "Flatten", "Slice", "Split", "Gather", "Concat", "Expand", "Tile", "Pad",
@@ -69,6 +69,7 @@ class Values:
         self._needed = _needed(graph)
         self._values = {name: Value(array.shape, array)
                         for name, array in graph.constants.items()}
+        self._values[""] = Value(None, why="nothing makes it")
         for name, dims in graph.inputs.items():
             self._values[name] = self._numbered(name, self._shape(name, dims))
         for node in graph.nodes:
@@ -117,7 +118,7 @@ class Values:
             yield from self._lstm(node, inputs)
             return
         given = [value for value in inputs if value is not None]
-        if op in ("Shape", "Size") and given[0].shape is not None:
+        if op in ("Shape", "Size") and given and given[0].shape is not None:
             size = np.broadcast_to(np.float32(0), given[0].shape)
             known = any(self.is_open(dim) for dim in given[0].shape)
             yield from self._computed(node, [size], given, sized=known)
@@ -145,7 +146,7 @@ class Values:
     def _is_small(self, node: Any, given: list[Value]) -> bool:
         """Whether a node of known inputs is worth computing: for an LSTM, or small."""
         op = operator(node)
-        if op in ("ConstantOfShape", "Expand", "Tile"):
+        if op in ("ConstantOfShape", "Expand", "Tile") and given:
             target = given[-1].array
             made = 1.0 if target is None else float(np.prod(np.abs(target.astype(np.float64))))
             if op == "Tile":
@@ -168,36 +169,31 @@ class Values:
 
     def _moved(self, node: Any, op: str, inputs: list[Value | None], given: list[Value]
                ) -> Iterator[Value]:
-        first = given[0]
-        path = tuple({id(step): step for value in given for step in value.path}.values())
-        lost = Value(None, origin=first.origin, path=(*path, node))
-        why = next((value.why for value in given if value.why), "") \
-            or self._changes(node, op, inputs)
-        if not why and op in ("Identity", "Cast", "Dropout"):
-            yield replace(first, path=(*path, node))
-            yield from (Value(None, why=f"{called(node)} masks") for _ in node.output[1:])
-            return
-        if not why:
-            try:
-                numbers = run_node(node, [v and (v.numbers if v.numbers is not None else v.array)
-                                          for v in inputs], self._graph.opset)
-            except Exception as error:  # noqa: BLE001 (numpy and onnx raise any kind)
-                why = f"{called(node)} {_fails(error)}"
-            else:
-                for moved in numbers:
-                    yield Value(moved.shape, origin=first.origin, numbers=moved,
-                                path=(*path, node))
+        path = (*{id(step): step for value in given for step in value.path}.values(), node)
+        why = next((value.why for value in given if value.why), "")
+        try:
+            why = why or self._changes(node, op, inputs)
+            if not why and op in ("Identity", "Cast", "Dropout"):
+                yield replace(given[0], path=path)
+                yield from (Value(None, why=f"{called(node)} masks") for _ in node.output[1:])
                 return
-        for name in node.output:
-            yield replace(lost, shape=self._shape(name, self._graph.inferred.get(name)), why=why)
+            results = [] if why else run_node(
+                node, [value and (value.array if value.numbers is None else value.numbers)
+                       for value in inputs], self._graph.opset)
+        except Exception as error:  # noqa: BLE001 (numpy and onnx raise any kind)
+            why = f"{called(node)} {_fails(error)}"
+        lost = Value(None, origin=given[0].origin, path=path, why=why)
+        for name in node.output if why else ():
+            yield replace(lost, shape=self._shape(name, self._graph.inferred.get(name)))
+        for moved in () if why else results:
+            yield replace(lost, shape=moved.shape, numbers=moved)
 
     def _changes(self, node: Any, op: str, inputs: list[Value | None]) -> str:
         """Why a node may change values, or move them otherwise for other sizes; "" if it can't."""
         if op == "Cast":
-            kind = attribute(node, "to", 0)
             from onnx import TensorProto
 
-            name = TensorProto.DataType.Name(kind)
+            name = TensorProto.DataType.Name(attribute(node, "to", 0))
             return "" if name in HARMLESS_CASTS else f"{called(node)} rounds to {name}"
         if op == "Dropout":
             training = inputs[2].array if len(inputs) > 2 and inputs[2] is not None else None
@@ -236,21 +232,6 @@ class Values:
             yield Value(self._shape(name, self._graph.inferred.get(name)), why=why, below=below)
 
 
-def run_node(node: Any, arrays: list[Any], opset: int) -> list[NDArray[Any]]:
-    """A node's outputs, by onnx's reference; raises whatever that raises."""
-    from onnx import helper
-    from onnx.reference import ReferenceEvaluator
-
-    feeds = {name: np.asarray(array) for name, array in zip(node.input, arrays, strict=False)
-             if name}
-    graph = helper.make_graph([node], "one", [helper.make_empty_tensor_value_info(name)
-                                              for name in feeds],
-                              [helper.make_empty_tensor_value_info(name)
-                               for name in node.output])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-    return [np.asarray(result) for result in ReferenceEvaluator(model).run(None, feeds)]
-
-
 def _fails(error: Exception) -> str:
     return f"can't be computed for such shapes ({type(error).__name__})"
 
@@ -261,13 +242,6 @@ def _moved_inputs(op: str, given: list[Value]) -> bool:
     return len({value.origin or id(value) for value in moving}) == 1 \
         and all(value.origin for value in moving) \
         and all(value.array is not None for value in given[len(moving):])
-
-
-def attribute(node: Any, name: str, missing: Any) -> Any:
-    """A node's attribute, ``missing`` if it is not given."""
-    from onnx import helper
-
-    return next((helper.get_attribute_value(a) for a in node.attribute if a.name == name), missing)
 
 
 def _needed(graph: Graph) -> set[int]:
