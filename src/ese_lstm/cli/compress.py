@@ -48,12 +48,14 @@ Number = TypeVar("Number", int, float)
 @click.option("--input-limit", type=float, metavar="VALUE",
               help="Larger inputs may saturate: the input's format holds this instead of the "
                    "frames' largest value (or of 8). Rare peaks cost everything else precision.")
-@click.option("--gate-order", default="ifgo", metavar="ORDER",
-              help="Order of the gates stacked in the checkpoint: ifgo (PyTorch, Keras), iofc "
-                   "(ONNX), or any other; c means g.")
+@click.option("--gate-order", metavar="ORDER",
+              help="Order of the gates stacked in a state dict: ifgo (PyTorch, Keras) if not "
+                   "given, or any other; c means g. Not for .onnx, whose order (iofc) is the "
+                   "format's and is known.")
 @click.option("--prefix", help="Which LSTM, if the checkpoint holds several: `lstm` for "
                                "lstm.weight_ih_l0. Or several that read one another, in the order "
-                               "of the layers: `first,second`.")
+                               "of the layers: `first,second`. In an .onnx, the name of its first "
+                               "node.")
 @click.option("--share-bits", type=int, metavar="BITS",
               help="Weight sharing: 2**BITS values per matrix, by k-means.")
 @click.option("--huffman", is_flag=True,
@@ -66,7 +68,7 @@ Number = TypeVar("Number", int, float)
               help="Names of tensors: weight_ih_l0=rnn.kernel, or a JSON object of such pairs; "
                    "only the tensors named are read. A kernel stored (inputs, 4·cells), as in "
                    "Keras: 'weight_ih_l0=transpose(rnn.kernel)'; a layer's only bias: bias_l0. "
-                   "May be repeated.")
+                   "Not for .onnx. May be repeated.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True,
               metavar="FILE.ese", help="Image to write.")
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE.json",
@@ -75,7 +77,7 @@ Number = TypeVar("Number", int, float)
 def compress(ctx: click.Context, /, checkpoint: Path, density: float,
              matrix_densities: tuple[str, ...], matrix_bits: tuple[str, ...], config: str,
              sets: tuple[str, ...], balance: Any, keep_one: bool, frames: tuple[Path, ...],
-             input_scaling: Any, input_limit: float | None, gate_order: str,
+             input_scaling: Any, input_limit: float | None, gate_order: str | None,
              prefix: str | None, key_map: tuple[str, ...], output: Path, report: Path | None,
              share_bits: int | None, huffman: bool, resident: str, **knobs: Any) -> None:
     """Prune, calibrate, quantise and pack CHECKPOINT (.pt, .ckpt, .bin, .safetensors, .onnx).

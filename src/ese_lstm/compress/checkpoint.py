@@ -13,9 +13,9 @@ from ..contract.errors import EseError
 from .left import note_left, refuse_lost
 from .names import Tensors, apply_key_map, mapped_name, quoted
 from .network import Network
-from .onnx_file import read_onnx
+from .onnx_file import ONNX_GATE_ORDER, read_onnx
 from .parts import choose
-from .state_dict import TORCH_GATE_ORDER, Place, read_layers
+from .state_dict import TORCH_GATE_ORDER, Place, parse_gate_order, read_layers
 from .tensor_file import TensorFile, read_safetensors, read_torch
 
 TORCH_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin")
@@ -35,12 +35,12 @@ class Stack:
     network: Network
 
 
-def load_network(path: Path, prefix: str | None = None, gate_order: str = TORCH_GATE_ORDER,
+def load_network(path: Path, prefix: str | None = None, gate_order: str | None = None,
                  key_map: Mapping[str, str] | None = None) -> Network:
     """The LSTM stack in a checkpoint; see :func:`state_dict.network_from_tensors`.
 
     prefix: which stack; or several parts' in the order of the layers, separated by commas.
-    key_map: our names of tensors to the file's, or to ``transpose(NAME)`` of them. Raises
+    gate_order: None for the format's own. key_map: our names of tensors to the file's, or to ``transpose(NAME)`` of them. Raises
     EseError, naming the file, if it can't be read as data alone, holds no such stack or more than
     one, tensors below the prefix that are no LSTM's, or a bidirectional one (:func:`load_stacks`).
     Tensors elsewhere are left to the host, and named in the network's notes.
@@ -52,18 +52,22 @@ def load_network(path: Path, prefix: str | None = None, gate_order: str = TORCH_
     return stacks[0].network
 
 
-def load_stacks(path: Path, prefix: str | None = None, gate_order: str = TORCH_GATE_ORDER,
+def load_stacks(path: Path, prefix: str | None = None, gate_order: str | None = None,
                 key_map: Mapping[str, str] | None = None) -> tuple[Stack, ...]:
     """As :func:`load_network`, but a bidirectional LSTM gives one network per layer and
     direction: layer by layer, forward before reverse. A host joins them: the input of layer k+1
     is [forward | reverse] of layer k, the reverse outputs brought back into time's order."""
-    file = _read(path, key_map)
+    _check_format(path, gate_order, key_map)
+    file = _read(path, key_map, prefix)
+    if path.suffix == ".onnx":  # one stack, gates in our order
+        prefix = gate_order = None
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     tensors = apply_key_map(file.tensors, key_map, path.name) if key_map else file.tensors
     parts = choose(tensors, prefix, path.name)
     if not key_map:
         refuse_lost(file, parts, path.name)
-    layers = read_layers(tensors, parts, gate_order, path.name)
+    order = TORCH_GATE_ORDER if gate_order is None else gate_order
+    layers = read_layers(tensors, parts, order, path.name)
     used = {key for key in tensors if any(part.place(key) for part in parts)}
     if key_map:
         used = {mapped_name(key_map[key]) for key in used}
@@ -83,6 +87,19 @@ def load_stacks(path: Path, prefix: str | None = None, gate_order: str = TORCH_G
         for (layer, reverse), made in layers.items())
     _check_joined(stacks, list(layers), path)
     return stacks
+
+
+def _check_format(path: Path, gate_order: str | None, key_map: Mapping[str, str] | None) -> None:
+    """What an ONNX file says itself must not be said otherwise. Raises EseError if it is."""
+    if path.suffix != ".onnx":
+        return
+    if gate_order is not None and parse_gate_order(gate_order) != parse_gate_order(
+            ONNX_GATE_ORDER):
+        raise EseError(f"gate_order: must be {ONNX_GATE_ORDER} or not be given for {path.name}, "
+                       f"because ONNX fixes the order, got {gate_order!r}")
+    if key_map:
+        raise EseError(f"key_map: must not be given for {path.name}, because ONNX's LSTM nodes say "
+                       f"which tensor is which, got {', '.join(key_map)}")
 
 
 def _check_joined(stacks: tuple[Stack, ...], places: list[Place], path: Path) -> None:
@@ -108,13 +125,14 @@ def load_tensors(path: Path) -> Tensors:
     return _read(path, None).tensors
 
 
-def _read(path: Path, key_map: Mapping[str, str] | None) -> TensorFile:
+def _read(path: Path, key_map: Mapping[str, str] | None, prefix: str | None = None
+          ) -> TensorFile:
     if not path.is_file():
         raise EseError(f"checkpoint: must be a file, got {str(path)!r}")
     if path.suffix not in SUFFIXES:
         raise EseError(f"checkpoint: must end in {', '.join(SUFFIXES)}, got {path.name!r}")
     if path.suffix == ".onnx":
-        found = read_onnx(path)
+        found = read_onnx(path, prefix)
         return TensorFile(found.tensors, notes=found.notes)
     if path.suffix == ".safetensors":
         return read_safetensors(path)
