@@ -22,12 +22,12 @@ class NormedCell(nn.LSTMCell):
 
     def __init__(self, inputs, outputs):
         super().__init__(inputs, outputs)
-        self.ln_c = nn.LayerNorm(outputs)
-        nn.init.uniform_(self.ln_c.weight, 0.5, 2)
+        self.tail = nn.LayerNorm(outputs)
+        nn.init.uniform_(self.tail.weight, 0.5, 2)
 
     def forward(self, x, state=None):
         h, c = super().forward(x, state)
-        return h, self.ln_c(c)
+        return h, self.tail(c)
 
 
 def run(module, frames):
