@@ -115,6 +115,9 @@ TWO = nn.LSTM(3, 4, num_layers=2)
     ({**cell("rnn.cell"), **under("rnn.ln_hh", nn.LayerNorm(16))}, None,
      r"must hold the whole of 'rnn.cell' below that prefix, but has the tensors rnn.ln_hh.weight"),
     ({**cell("rnn.cell"), "rnn.W_ci": torch.ones(4)}, None, r"but has the tensor rnn.W_ci beside"),
+    ({**cell("cell"), **under("norms.0", nn.LayerNorm(16)), **linear("up", 4, 16)}, None,
+     r"has the tensors norms.0.weight, norms.0.bias beside it"),
+    ({**cell("rnn.cell"), "rnn.shift": torch.ones(16)}, None, r"has the tensor rnn.shift beside"),
     # damage
     ({k: v for k, v in under("l", nn.LSTM(3, 4, 2, bidirectional=True)).items()
       if not k.endswith("_l1_reverse")}, None,
@@ -157,6 +160,7 @@ def outside(network):
     ({**cell("net.0"), **linear("net.1"), **cell("net.2")}, "net.0,net.2", 2),
     ({**cell("d.0.cell"), **cell("d.1.cell", bias=False), **linear("x")}, "d.0.cell,d.1.cell", 2),
     ({**under("a", LSTM), **under("b", nn.LSTM(4, 5, 2))}, "a,b", 3),
+    ({**cell("d.c"), **under("d.n", nn.LayerNorm(4)), **linear("d.up", 4, 16)}, None, 1),
     ({**under("lstm", LSTM), "h0": torch.zeros(1, 4), "head.h0": torch.ones(4)}, None, 1),
     ({**under("lstm", LSTM), "stft": torch.ones(4, dtype=torch.complex32),
       "late": torch.empty(3, device="meta")}, None, 1),
