@@ -103,7 +103,7 @@ def test_several_stacks_need_a_prefix(tmp_path):
     for prefix in ("decoder", "decoder."):
         layer = load_network(tmp_path / "model.pt", prefix).layers[0]
         assert np.array_equal(layer.w_x, state["decoder.weight_ih_l0"].numpy())
-    with pytest.raises(EseError, match=r"^prefix: must be among 'decoder', 'encoder.lstm' in "
+    with pytest.raises(EseError, match=r"^prefix: must be one of 'decoder', 'encoder.lstm' in "
                                        r"model.pt, got 'lstm'$"):
         load_network(tmp_path / "model.pt", "lstm")
 

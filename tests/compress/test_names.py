@@ -74,7 +74,7 @@ def test_cells_without_order_need_a_prefix(tmp_path):
     layers = load_network(tmp_path / "m.pt", "second,first").layers
     assert np.array_equal(layers[0].w_x, state["second.weight_ih"].numpy())
     assert np.array_equal(layers[1].w_x, state["first.weight_ih"].numpy())
-    with pytest.raises(EseError, match=r"^prefix: must be among 'first', 'second' in m.pt, got"):
+    with pytest.raises(EseError, match=r"^prefix: must be one of 'first', 'second' in m.pt, got"):
         load_network(tmp_path / "m.pt", "third")
 
 

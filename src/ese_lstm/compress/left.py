@@ -14,6 +14,7 @@ from .names import (
     is_inner,
     quoted,
     several,
+    shape_of,
 )
 from .tensor_file import TensorFile
 
@@ -22,8 +23,8 @@ _ESCAPE = "; if it is none of its, name the LSTM's own tensors with --key-map"
 
 def refuse_lost(file: TensorFile, parts: Sequence[Part], source: str) -> None:
     """Raise EseError if a tensor beside or above the parts changes what they compute: a learned
-    initial state that isn't 0 (streams start from 0), a reparametrised matrix of theirs, or by its
-    name a peephole or a norm of their gates."""
+    initial state that isn't 0 (streams start from 0), a reparametrised matrix of theirs, or by
+    name or size a peephole or a norm of their gates."""
     starts = {start for part in parts for start in _above(file.root + part.prefix)}
     everything: list[tuple[str, str, Tensors]] = [
         *((file.root + name, name, file.tensors) for name in file.tensors),
@@ -40,9 +41,27 @@ def refuse_lost(file: TensorFile, parts: Sequence[Part], source: str) -> None:
                            f"{quoted(parts)}{_ESCAPE}")
         if any(is_changed(rest) or is_inner(rest) for rest in inner):
             inside.append(name)
+    inside += [name for part in parts for name in _of_gates(file.tensors, part)
+               if name not in inside]
     if inside:
         raise EseError(f"checkpoint: {source} must hold the whole of {quoted(parts)} below that "
                        f"prefix, but has {several(inside)} beside it{hint(inside)}{_ESCAPE}")
+
+
+def _of_gates(tensors: Tensors, cell: Part) -> list[str]:
+    """Vectors of 4·cells values beside an LSTMCell that are no bias of a matrix: they can only
+    scale, norm or shift its gates."""
+    key = f"{cell.prefix}weight_hh"
+    if cell.kind != "LSTMCell" or key not in tensors:
+        return []
+    gates = tensors[key].shape[:1]
+    parent = cell.title.rpartition(".")[0]
+    start = f"{parent}." if parent else ""
+    near = {name: shape_of(tensors, name) for name in tensors
+            if name.startswith(start) and not name.startswith(cell.prefix)}
+    matrices = {name.rpartition(".")[0] for name, shape in near.items() if len(shape) > 1}
+    return [name for name, shape in near.items() if shape == gates
+            and (name.rpartition(".")[0] == parent or name.rpartition(".")[0] not in matrices)]
 
 
 def _above(prefix: str) -> list[str]:

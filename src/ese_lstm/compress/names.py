@@ -47,7 +47,7 @@ _OWNER = {"lstm", "rnn", "encoder", "decoder", "enc", "dec", "prev", "last", "la
 """Words of a state's name: what it is, that it is the first, whose it is."""
 
 _NORM = {"ln", "bn", "norm", "layernorm", "batchnorm"}
-_INNER = {"ih", "hh", "gate", "gates", "c", "cell"}
+_INNER = {"ih", "hh", "gate", "gates", "c", "cell", "h", "hidden", "i", "g", "o"}
 """A norm's name, and of what inside a cell it is."""
 
 
@@ -132,6 +132,14 @@ def hint(names: Iterable[str]) -> str:
         return " (a learned state: the engine's streams start from 0)"
     return next((f" ({text})" for pattern, text in _HINTS
                  if any(re.search(pattern, name) for name in listed)), "")
+
+
+def shape_of(tensors: Tensors, name: str) -> tuple[int, ...]:
+    """() of a tensor that can't be read: what it is doesn't matter until it is used."""
+    try:
+        return tensors[name].shape
+    except EseError:
+        return ()
 
 
 def quoted(parts: Iterable[Part]) -> str:

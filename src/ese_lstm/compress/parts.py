@@ -7,7 +7,17 @@ from itertools import pairwise
 from typing import NoReturn
 
 from ..contract.errors import EseError
-from .names import Part, Tensors, find_parts, hint, is_initial_state, quoted, several, words_of
+from .names import (
+    Part,
+    Tensors,
+    find_parts,
+    hint,
+    is_initial_state,
+    quoted,
+    several,
+    shape_of,
+    words_of,
+)
 
 _LAYERED = {"cell", "cells", "layer", "layers", "lstm", "lstms", "lstmp", "rnn", "rnns", "lstmcell",
             "lstmcells", "rnncell", "rnncells", "stack", "stacked", "encoder", "decoder", "enc",
@@ -72,7 +82,7 @@ def _chosen(tensors: Tensors, found: Mapping[str, Part], prefix: str | None,
         return _exactly(found[name] for name in wanted)
     below = [part for start, part in found.items() if start.startswith(wanted[0])]
     if len(wanted) > 1 or not below or any(part.kind != "LSTMCell" for part in below):
-        raise EseError(f"prefix: must be among {quoted(found.values())} in {source}, got "
+        raise EseError(f"prefix: must be one of {quoted(found.values())} in {source}, got "
                        f"{prefix!r}")
     chosen = _exactly(below) if len(below) == 1 else _stacked(tensors, below, source)
     return Chosen(chosen.parts, re.compile(f"{re.escape(wanted[0])}|{chosen.area.pattern}"))
@@ -102,18 +112,10 @@ def _type(tensors: Tensors, part: Part) -> str:
     """What a reader calls it: LSTM, GRU, RNN, and the same with Cell."""
     for key in tensors:
         place = part.place(key)
-        if place and place[0] == "weight_hh" and len(shape := _shape(tensors, key)) == 2:
+        if place and place[0] == "weight_hh" and len(shape := shape_of(tensors, key)) == 2:
             base = {3 * shape[1]: "GRU", shape[1]: "RNN"}.get(shape[0], "LSTM")
             return base + part.kind.removeprefix("LSTM")
     return part.kind if part.kind != "paper" else "LSTM"
-
-
-def _shape(tensors: Tensors, key: str) -> tuple[int, ...]:
-    """() of a tensor that can't be read: what it is doesn't matter until it is used."""
-    try:
-        return tensors[key].shape
-    except EseError:
-        return ()
 
 
 def _stacked(tensors: Tensors, cells: Sequence[Part], source: str) -> Chosen:
@@ -168,7 +170,7 @@ def _counts_layers(head: str, tail: str) -> bool:
 def _width(tensors: Tensors, cell: Part, name: str, axis: int) -> int:
     """An extent of a cell's matrix; 0 without it."""
     key = f"{cell.prefix}{name}"
-    shape = _shape(tensors, key) if key in tensors else ()
+    shape = shape_of(tensors, key) if key in tensors else ()
     return shape[axis] if len(shape) == 2 else 0
 
 
@@ -192,7 +194,7 @@ def _steps(tensors: Tensors, names: Sequence[str]) -> list[tuple[int, int, str]]
     """From vectors of what width to what width each tensor leads: a matrix (rows, columns, …)
     from columns to rows, a vector (a norm's; not the bias of a matrix) from its size to itself. 0
     is any width: of a number, or of what can't be read."""
-    shapes = {name: _shape(tensors, name) for name in names if not _is_count(tensors, name)}
+    shapes = {name: shape_of(tensors, name) for name in names if not _is_count(tensors, name)}
     with_matrix = {name.rpartition(".")[0] for name, shape in shapes.items() if len(shape) > 1}
     steps = []
     for name, shape in shapes.items():
