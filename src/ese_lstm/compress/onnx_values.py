@@ -8,6 +8,7 @@ where the elements arrive, whatever the nodes are: nothing is assumed of axes. W
 node makes is opaque: the host's.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -108,7 +109,7 @@ class Values:
     def _numbered(self, name: str, shape: tuple[int, ...] | None) -> Value:
         if shape is None:
             return Value(None, origin=name, why=f"{name!r} declares no shape")
-        count = int(np.prod(shape, dtype=np.int64))
+        count = math.prod(shape)
         if count > LARGEST:
             return Value(shape, origin=name, why=f"{name!r} has too many values to be followed")
         return Value(shape, origin=name,
