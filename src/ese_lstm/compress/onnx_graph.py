@@ -29,7 +29,6 @@ class Graph:
     inputs: dict[str, Dims | None]
     outputs: frozenset[str]
     declared: dict[str, Dims]
-    inferred: dict[str, Dims]
     readers: dict[str, list[Any]]
 
     def refuse(self, node: Any, what: str) -> NoReturn:
@@ -106,8 +105,7 @@ def open_graph(path: Path) -> Graph:
                 if (dims := _dims(value)) is not None}
     opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
     return Graph(path.name, opset, tuple(nodes), constants, inputs,
-                 frozenset(value.name for value in graph.output), declared, _inferred(model),
-                 readers)
+                 frozenset(value.name for value in graph.output), declared, readers)
 
 
 def _constants(graph: Any) -> dict[str, NDArray[Any]]:
@@ -131,18 +129,6 @@ def _dims(value: Any) -> Dims | None:
         return None
     return tuple(dim.dim_value if dim.dim_value > 0 else dim.dim_param or None
                  for dim in tensor.shape.dim)
-
-
-def _inferred(model: Any) -> dict[str, Dims]:
-    """Shapes that follow from the declared ones; none if onnx finds them contradictory."""
-    import onnx
-
-    try:
-        graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
-    except Exception:  # noqa: BLE001 (a help alone: what stays unknown is refused elsewhere)
-        return {}
-    return {value.name: dims for value in (*graph.value_info, *graph.output)
-            if (dims := _dims(value)) is not None}
 
 
 def _reads(node: Any) -> Iterator[str]:

@@ -8,6 +8,7 @@ where the elements arrive, whatever the nodes are: nothing is assumed of axes. W
 node makes is opaque: the host's.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -32,6 +33,9 @@ HARMLESS_CASTS = ("FLOAT16", "FLOAT", "DOUBLE")
 
 LARGEST = 1 << 25
 """Elements of a value that is followed or computed; more would not fit into memory."""
+
+MOST_AXES = 8
+"""Sizes that a value of unknown rank may be asked for; each may be anything."""
 
 NO_END = 2**31 - 1
 """From here on a Slice's end means the end of the axis, whatever its size."""
@@ -105,7 +109,7 @@ class Values:
     def _numbered(self, name: str, shape: tuple[int, ...] | None) -> Value:
         if shape is None:
             return Value(None, origin=name, why=f"{name!r} declares no shape")
-        count = int(np.prod(shape, dtype=np.int64))
+        count = math.prod(shape)
         if count > LARGEST:
             return Value(shape, origin=name, why=f"{name!r} has too many values to be followed")
         return Value(shape, origin=name,
@@ -118,7 +122,9 @@ class Values:
             yield from self._lstm(node, inputs)
             return
         given = [value for value in inputs if value is not None]
-        if op in ("Shape", "Size") and given and given[0].shape is not None:
+        if op == "Shape" and given and given[0].shape is None and not node.attribute:
+            yield Value((MOST_AXES,), np.array([self._fresh() for _ in range(MOST_AXES)]), True)
+        elif op in ("Shape", "Size") and given and given[0].shape is not None:
             size = np.broadcast_to(np.float32(0), given[0].shape)
             known = any(self.is_open(dim) for dim in given[0].shape)
             yield from self._computed(node, [size], given, sized=known)
@@ -184,7 +190,7 @@ class Values:
             why = f"{called(node)} {_fails(error)}"
         lost = Value(None, origin=given[0].origin, path=path, why=why)
         for name in node.output if why else ():
-            yield replace(lost, shape=self._shape(name, self._graph.inferred.get(name)))
+            yield replace(lost, shape=self._shape(name, self._graph.declared.get(name)))
         for moved in () if why else results:
             yield replace(lost, shape=moved.shape, numbers=moved)
 
@@ -229,7 +235,7 @@ class Values:
         if source is not None and source.why:
             why = source.why
         for name in node.output:
-            yield Value(self._shape(name, self._graph.inferred.get(name)), why=why, below=below)
+            yield Value(self._shape(name, self._graph.declared.get(name)), why=why, below=below)
 
 
 def _fails(error: Exception) -> str:
@@ -257,7 +263,7 @@ def _needed(graph: Graph) -> set[int]:
 
 def _primes(graph: Graph) -> Iterator[int]:
     """Primes from 11 that divide none of the file's whole numbers."""
-    there = {dim for dims in (*graph.declared.values(), *graph.inferred.values(),
+    there = {dim for dims in (*graph.declared.values(),
                               *(dims or () for dims in graph.inputs.values()))
              for dim in dims if isinstance(dim, int)}
     from onnx import numpy_helper
