@@ -2,12 +2,13 @@
 
 import heapq
 import itertools
+import threading
 
 import numpy as np
 import pytest
 
 from ese_lstm.contract.errors import EseError
-from ese_lstm.runtime import Engine, run_utterances
+from ese_lstm.runtime import Engine, EngineTimeout, NoFreeChannel, run_utterances
 
 LENGTHS = [3, 9, 1, 6, 2, 2, 8, 5, 1, 4]
 
@@ -133,3 +134,22 @@ def test_mistakes(image) -> None:
             list(run_utterances(engine, [np.zeros((2, 5)), np.zeros((3, 4))]))
         with engine.open_stream(), pytest.raises(EseError, match="wait for a stream on channel 0"):
             list(run_utterances(engine, [np.zeros((2, 5))]))
+
+
+def test_no_channel_for_an_utterance(make_image, make_utterances, seed) -> None:
+    """Two streams of the caller's own once made it wait for ever."""
+    utterance, = make_utterances(seed, [5])
+    with Engine.open("golden", timeout_s=0.3) as engine:
+        engine.load(make_image(seed))
+        with engine.open_stream(integers=True), engine.open_stream(integers=True) as second:
+            with pytest.raises(NoFreeChannel, match=r"^channels: must be free for utterances to "
+                                                    r"run, but all 2 are held by open streams, and "
+                                                    r"no frame ran for timeout_s=0\.3$"):
+                list(run_utterances(engine, [utterance], integers=True))
+            closing = threading.Timer(0.1, second.close)
+            closing.start()
+            with pytest.raises(EngineTimeout, match="push to it, finish it or close it"):
+                list(run_utterances(engine, [utterance], integers=True))
+            closing.join()
+        (key, outputs), = run_utterances(engine, [utterance], integers=True)
+    assert key == 0 and len(outputs) == 5

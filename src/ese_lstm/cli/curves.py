@@ -67,7 +67,7 @@ def _point(line: str) -> CurvePoint | None:
         if not isinstance(name, str) or not 0 <= density <= 1:
             return None
         fer, cycles = _number(values.get("fer")), _number(values.get("cycles"))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     scan = "matrix" in values and "name" not in values
     at_once = scan or values.get("retrained") is False

@@ -94,14 +94,18 @@ class Batch:
             channels, clock = lockstep.channels, engine.config.clock_mhz if engine.config else 0.0
         begin = time.monotonic()
         try:
-            more = True
+            more, seen, deadline = True, -1, begin
             while more or open_streams:
                 with engine.turn() as lockstep:
                     more = more and self._fill(lockstep.free, open_streams)
                     done = [key for key, (_, stream) in open_streams.items() if stream.done]
                     moved = bool(done) or lockstep.advance()
+                    if moved or open_streams or lockstep.frames != seen:
+                        seen, deadline = lockstep.frames, time.monotonic() + engine.timeout_s
                 if not moved and open_streams:
                     engine.wait_for_others(time.monotonic() + engine.timeout_s)
+                elif not moved and more:
+                    engine.wait_for_channel(deadline)
                 for key in done:
                     name, stream = open_streams.pop(key)
                     with stream:
@@ -143,7 +147,8 @@ def run_utterances(engine: Engine,
     utterances: by key, or one after another (an iterator is read only as channels become free);
     the keys are then 0, 1, … . order: as they come; or the longest first, which leaves the fewest
     channels empty at the end. integers: as :meth:`Engine.open_stream`.
-    Raises as :meth:`Stream.push`; other open streams must have frames waiting.
+    Raises as :meth:`Stream.push`; other open streams must have frames waiting. Raises
+    NoFreeChannel if they hold all channels and no frame runs for the engine's timeout_s.
     """
     pairs: Iterable[tuple[Any, Any]] = (
         utterances.items() if isinstance(utterances, Mapping) else enumerate(utterances))

@@ -12,7 +12,7 @@ from ..contract.errors import EseError
 from ..contract.image import Image, Manifest, read_image
 from ..contract.shell import ShellConfig
 from .backend import Backend
-from .errors import DeviceError, EngineTimeout
+from .errors import DeviceError, EngineTimeout, NoFreeChannel
 from .golden import GoldenBackend
 from .lockstep import Lockstep, Session
 from .patience import DEFAULT_PATIENCE, Patience
@@ -170,6 +170,16 @@ class Engine:
                         f"{waiting} frames wait for a stream on channel {names}; push to it, "
                         f"finish it or close it")
                 lockstep = self._running()
+
+    def wait_for_channel(self, deadline: float) -> None:
+        """Let other threads go on with their streams, which hold all channels. Raises
+        NoFreeChannel at the deadline (of ``time.monotonic``)."""
+        with self._changed:
+            lockstep = self._running()
+            if not lockstep.free and not self._changed.wait(deadline - time.monotonic()):
+                raise NoFreeChannel(f"channels: must be free for utterances to run, but all "
+                                    f"{lockstep.channels} are held by open streams, and no frame "
+                                    f"ran for timeout_s={self.timeout_s:g}")
 
     def abandon(self, session: Session) -> None:
         """Forget a session, whatever became of the engine."""

@@ -194,8 +194,8 @@ def _check_settings(path: Path, start: Path, options: CurveOptions) -> None:
         "train": asdict(options.train), "densities": list(options.densities)}
     if path.is_file():
         try:
-            theirs = json.loads(path.read_text())
-        except json.JSONDecodeError:
+            theirs = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError, RecursionError):
             raise EseError(f"output: {path} must be JSON as this tool writes it") from None
         chain = theirs.get("densities", [])
         for key, value in mine.items():

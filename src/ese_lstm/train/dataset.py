@@ -139,6 +139,8 @@ def _read_header(folder: Path) -> dict[str, Any]:
                        f"dataset.json (ese data prepare makes one)") from None
     except json.JSONDecodeError as error:
         raise EseError(f"dataset: {path} must be JSON, but line {error.lineno} is not") from None
+    except (ValueError, RecursionError) as error:
+        raise EseError(f"dataset: {path} must be JSON in UTF-8, but {error}") from None
     if not isinstance(header, dict) or (header.get("format"), header.get("version")) != (
             FORMAT, VERSION):
         raise EseError(f"dataset: {path} must have format {FORMAT!r} version {VERSION}")
@@ -151,7 +153,7 @@ def _read_header(folder: Path) -> dict[str, Any]:
 def _read_manifest(folder: Path) -> list[Utterance]:
     path = folder / "manifest.jsonl"
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         raise EseError(f"dataset: {folder} must have a readable manifest.jsonl (preparation "
                        f"that was interrupted is resumed by the same command)") from None
@@ -160,7 +162,7 @@ def _read_manifest(folder: Path) -> list[Utterance]:
         try:
             values = json.loads(line)
             name, frames = values["name"], values["frames"]
-        except (json.JSONDecodeError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise EseError(f"dataset: {path} line {number} must be a JSON object with name and "
                            f"frames") from None
         split = values.get("split") or split_of(name)

@@ -186,8 +186,8 @@ def _check_folder(folder: Path) -> None:
     path = folder / "dataset.json"
     if path.is_file():
         try:
-            header = json.loads(path.read_text(encoding="utf-8"))
-        except json.JSONDecodeError:
+            header = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError, RecursionError):
             header = {}
         if any(header.get(key) != value for key, value in made.items()):
             raise EseError(f"output: {folder} must be a new folder, or one that the same "
@@ -210,7 +210,7 @@ def _read_progress(folder: Path) -> dict[str, dict[str, Any]]:
         try:
             values = json.loads(line)
             found[values["name"]] = values
-        except (json.JSONDecodeError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue
     return found
 
