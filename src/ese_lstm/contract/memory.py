@@ -10,9 +10,10 @@ class MemoryTiming:
     """A memory behind an AXI4 port, in clock cycles of the engine.
 
     bits_per_cycle: what it delivers at most on average; a beat is sent when that many bits have
-    accrued, and bits do not accrue beyond one beat. latency: request taken → first beat, at the
-    earliest. refresh_interval, refresh_cycles: every so many cycles no data for so long (DDR4:
-    7.8 µs and 350 ns [pub: JEDEC JESD79-4, 8 Gbit]); interval 0: never.
+    accrued, and bits do not accrue beyond one beat. latency: request of the row fetch taken → first
+    beat, at the earliest; the guard's cycle in front of the memory is a part of it.
+    refresh_interval, refresh_cycles: every so many cycles no data for so long (DDR4: 7.8 µs and
+    350 ns [pub: JEDEC JESD79-4, 8 Gbit]); interval 0: never.
     Raises EseError naming the field, the rule and the value.
     """
 

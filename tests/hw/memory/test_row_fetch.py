@@ -7,6 +7,7 @@ import pytest
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.layout import row_layout
 from ese_lstm.contract.shell import ShellConfig
+from ese_lstm.hw.memory.read_master import ReadMaster
 from ese_lstm.hw.memory.row_fetch import RowFetch
 
 SHELL = ShellConfig(stream_bits=64, memory_bits=64, memory_address_bits=32, burst_beats=16,
@@ -164,3 +165,28 @@ def test_latency_and_throughput(name, memory, simulate):
     beats = -(-len(data) // shell.memory_bytes)
     first = next(cycle for cycle, (_, _, beat) in enumerate(seen) if beat)
     assert len(seen) - first <= max(beats, count) + 16
+
+
+def test_a_last_beat_that_nothing_asked_for_wrapped_the_count(simulate) -> None:
+    """The master was never idle again."""
+    master = ReadMaster(shell=SHELL)
+
+    async def drive(ctx):
+        ctx.set(master.beats, 1)
+        ctx.set(master.r.payload, {"data": 0, "resp": 0, "last": 1})
+        ctx.set(master.r.valid, 1)
+        await ctx.tick().repeat(3)
+        ctx.set(master.r.valid, 0)
+        ctx.set(master.run, 1)
+        for _ in range(10):
+            await ctx.tick()
+        assert ctx.get(master.ar.valid)
+        ctx.set(master.ar.ready, 1)
+        ctx.set(master.run, 0)
+        await ctx.tick()
+        ctx.set(master.r.valid, 1)
+        for _ in range(10):
+            await ctx.tick()
+        assert ctx.get(master.idle)
+
+    simulate(master, drive)

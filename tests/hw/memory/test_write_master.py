@@ -120,3 +120,17 @@ def test_throughput(name, memory, simulate, streams, seed):
     beats = 200 * max(1, shell.stream_bits // shell.memory_bits)
     assert len(slave.bursts) > 2 and len(slave.beat_cycles) == beats
     assert slave.beat_cycles[-1] - slave.beat_cycles[0] == beats - 1
+
+
+def test_an_answer_that_nothing_asked_for_wrapped_the_count(simulate):
+    """The master was never idle again, and load packets hung."""
+    master = WriteMaster(shell=SHELL)
+
+    async def drive(ctx):
+        ctx.set(master.b.valid, 1)
+        await ctx.tick().repeat(3)
+        ctx.set(master.b.valid, 0)
+        await ctx.tick()
+        assert ctx.get(master.idle)
+
+    simulate(master, drive)

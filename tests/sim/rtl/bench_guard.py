@@ -254,6 +254,7 @@ async def the_host_is_slow(host):
     for stream in stops.values():
         if stream is not None:
             stream.clear_pause_generator()
+            stream.pause = False
     for name, stream in stops.items():
         for wait in (0, host.rng.randrange(1000)):
             await host.cycles(wait)

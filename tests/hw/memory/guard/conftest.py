@@ -242,14 +242,12 @@ class Inside:
 class World:
     """Guard, masters and memory; :meth:`cycle` moves all of it by one clock cycle."""
 
-    LIMIT = 20_000
-
     def __init__(self, dut: Any, rng: random.Random, *, pace: float = 0.6, delay: int = 20,
                  inside_pace: float = 0.6, longest: int = 8) -> None:
         self.dut = dut
         self.memory = Memory(rng, pace, delay)
         self.inside = Inside(rng, inside_pace, longest, dut.shell.outstanding)
-        self.cycles = self.timeouts = 0
+        self.limit, self.cycles, self.timeouts = 2000, 0, 0
         self.log: list[dict[str, int]] = []
 
     async def cycle(self, ctx: Any, *, reset: bool = False) -> None:
@@ -262,6 +260,8 @@ class World:
             ctx.get(getattr(dut, name).valid) and self.memory.ready[name]
             for name in ("ar", "aw", "w")) or any(self.memory.offers.values())
         self.timeouts += self.log[-1]["timed_out"]
+        if len(self.log) > 1 and self.log[-2]["timed_out"]:
+            assert self.log[-1]["isolated"] and not self.log[-1]["open"]
         if reset:
             for port in (dut.inside_ar, dut.inside_aw, dut.inside_w):
                 assert not ctx.get(port.ready), "nothing is taken in reset"
@@ -274,7 +274,7 @@ class World:
         self.cycles += 1
 
     async def until(self, ctx: Any, condition: Any) -> None:
-        for _ in range(self.LIMIT):
+        for _ in range(self.limit):
             if condition():
                 return
             await self.cycle(ctx)
@@ -284,6 +284,51 @@ class World:
         """No new requests; until both sides are at rest."""
         self.inside.wants = False
         await self.until(ctx, lambda: self.inside.idle and self.memory.idle)
+
+    async def ordeal(self, ctx: Any) -> None:
+        """Resets, silence, strays; each time all that is asked for afterwards must be answered."""
+        dut, inside, memory, rng = self.dut, self.inside, self.memory, self.memory.rng
+        assert ctx.get(dut.open), "at power-up"
+        ctx.set(dut.timeout, 60)
+        self.limit = 300
+        for round_ in range(8):
+            inside.wants, memory.stray = True, 0.0
+            for _ in range(rng.choice([3, 20, 60])):
+                await self.cycle(ctx)
+            if round_ % 3 == 1:
+                memory.silent = True
+                await self.until(ctx, lambda: ctx.get(dut.isolated))
+                refused = sum(inside.refused.values())
+                await self.until(
+                    ctx, lambda r=refused: sum(inside.refused.values()) > r + 4)
+                memory.silent = False
+                if rng.random() < 0.5:
+                    inside.wants = False
+                    await self.until(ctx, lambda: inside.idle and memory.idle)
+                    for _ in range(3):
+                        await self.cycle(ctx)
+                        assert ctx.get(dut.isolated), "until it is told"
+                ctx.set(dut.resume, 1)
+                await self.cycle(ctx)
+                inside.wants = False
+                await self.until(ctx, lambda: not ctx.get(dut.isolated))
+                ctx.set(dut.resume, 0)
+                await self.until(ctx, lambda: inside.idle)
+                inside.wants = True
+            elif round_ % 3 == 2:
+                inside.wants, memory.stray = False, 0.5
+                for _ in range(60):
+                    await self.cycle(ctx)
+                inside.wants, memory.stray = True, 0.0
+            for _ in range(rng.choice([1, 1, 4])):
+                await self.cycle(ctx, reset=True)
+            done = dict(inside.done)
+            await self.until(ctx, lambda d=done: all(inside.done[k] > d[k] + 2 for k in d))
+        await self.settle(ctx)
+        for _ in range(3):
+            await self.cycle(ctx)
+        assert ctx.get(dut.open) and not ctx.get(dut.busy)
+        self.check()
 
     def check(self) -> int:
         """The memory was asked only for what was taken while open; every burst of W that it has
