@@ -1,6 +1,6 @@
 """``ese compress``: a checkpoint to a packed image."""
 
-import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -9,12 +9,19 @@ import click
 from ..contract.errors import EseError
 from .command_line import command_line
 from .frames import load_streams
-from .options import KNOBS, chosen_config, config_options
-from .show import compress_tables, console
+from .options import (
+    KNOBS,
+    checkpoint_options,
+    chosen_config,
+    config_options,
+    read_key_map,
+)
+from .show import compress_tables, console, warn
 
 if TYPE_CHECKING:
     from ..compress.pipeline import CompressReport
     from ..contract.image import Image
+    from .knobs import Setting
 
 Number = TypeVar("Number", int, float)
 
@@ -38,18 +45,15 @@ Number = TypeVar("Number", int, float)
 @click.option("--frames", "frames", type=click.Path(path_type=Path), multiple=True,
               metavar="FILE.npy",
               help="Calibration frames, (T, inputs) or (T, inputs, streams), real values; may be "
-                   "repeated. Without any, inputs are assumed within ±8.")
+                   "repeated. Without any, inputs are assumed within ±8, and what compression "
+                   "costs at the outputs is not measured.")
 @click.option("--input-scaling", type=click.Choice(["none", "column"]), default="none",
               help="Scale each input column by a power of two of its own (raw features); needs "
                    "--frames.")
 @click.option("--input-limit", type=float, metavar="VALUE",
               help="Larger inputs may saturate: the input's format holds this instead of the "
                    "frames' largest value (or of 8). Rare peaks cost everything else precision.")
-@click.option("--gate-order", default="ifgo", metavar="ORDER",
-              help="Order of the gates stacked in the checkpoint: ifgo (PyTorch, Keras), iofc "
-                   "(ONNX), or any other; c means g.")
-@click.option("--prefix", help="Which LSTM, if the checkpoint holds several: `lstm` for "
-                               "lstm.weight_ih_l0.")
+@checkpoint_options
 @click.option("--share-bits", type=int, metavar="BITS",
               help="Weight sharing: 2**BITS values per matrix, by k-means.")
 @click.option("--huffman", is_flag=True,
@@ -58,9 +62,6 @@ Number = TypeVar("Number", int, float)
               help="Weights that stay in the lanes' memories, for an engine with a fetch_depth: "
                    "what fits, spread over the frame; all; none; or tiles like 0,3-5. The others "
                    "are streamed from external memory.")
-@click.option("--key-map", "key_map", multiple=True, metavar="FILE.json|OURS=THEIRS",
-              help="Names of tensors: weight_ih_l0=rnn.kernel, or a JSON object of such pairs; "
-                   "only the tensors named are read. May be repeated.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True,
               metavar="FILE.ese", help="Image to write.")
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE.json",
@@ -90,59 +91,61 @@ def compress(ctx: click.Context, /, checkpoint: Path, density: float,
         from ..compress.bidirectional import calibration_frames
         from ..compress.checkpoint import load_stacks
         from ..compress.pipeline import CompressOptions, compress_network
+        from .knobs import Setting
 
         streams = load_streams(frames)
-        stacks = load_stacks(checkpoint, prefix, gate_order, _key_map(key_map))
-        status.update("Pruning, calibrating, quantising, packing")
+        stacks = load_stacks(checkpoint, prefix, gate_order, read_key_map(key_map))
         options = CompressOptions(balance, keep_one, input_scaling, input_limit,
                                   command_line(ctx),
                                   matrix_values("matrix-density", matrix_densities, float),
                                   share_bits, huffman, resident=resident,
                                   weight_bits=matrix_values("weight-bits-of", matrix_bits, int))
-        results = [compress_network(stack.network, engine, density, seen, options)
-                   for stack, seen in zip(stacks, calibration_frames(stacks, streams),
-                                          strict=True)]
+        results = []
+        for stack, seen in zip(stacks, calibration_frames(stacks, streams), strict=True):
+            status.update("Pruning, calibrating, quantising, packing")
+            image, result = compress_network(stack.network, engine, density, seen, options)
+            results.append((image, result, _outputs(
+                Setting(stack.network, engine, density, seen, options), image, result,
+                status.update)))
         outputs = [output.with_suffix(f".{stack.name}{output.suffix}") if stack.name else output
                    for stack in stacks]
         reports = [report and (report.with_suffix(f".{stack.name}{report.suffix}")
                                if stack.name else report) for stack in stacks]
-        for place, report_place, (image, result) in zip(outputs, reports, results, strict=True):
-            _write(place, image, report_place, result)
-    for place, (image, result) in zip(outputs, results, strict=True):
-        compress_tables(place, image, result)
+        for place, report_place, made in zip(outputs, reports, results, strict=True):
+            _write(place, report_place, *made)
+    for place, made in zip(outputs, results, strict=True):
+        compress_tables(place, *made)
+    for place, (_, _, loss) in zip(outputs, results, strict=True):
+        if loss and loss["advice"]:
+            warn(f"{place.name}: {loss['advice']['text']}")
 
 
-def _write(output: Path, image: "Image", report: Path | None, result: "CompressReport") -> None:
+def _outputs(setting: "Setting", image: "Image", result: "CompressReport",
+             say: Callable[[str], None]) -> dict[str, Any] | None:
+    """The loss at the outputs, and advice if they are poor, for JSON; None without frames."""
+    from .knobs import measure_outputs
+
+    if not setting.calibration:
+        return None
+    say("Measuring the outputs against the original")
+    loss, advice = measure_outputs(setting, image, result, lambda option: say(
+        f"The outputs are poor; trying {option}"))
+    return {**loss.to_dict(), "advice": advice and advice.to_dict()}
+
+
+def _write(output: Path, report: Path | None, image: "Image", result: "CompressReport",
+           outputs: dict[str, Any] | None) -> None:
     """The image, and the report beside it: both or neither."""
     from ..contract.image import write_atomically, write_image
 
     def write_both(temporary: Path) -> None:
-        temporary.write_text(result.to_json())
+        temporary.write_text(result.to_json(outputs=outputs))
         write_image(output, image)
 
     if report is None:
         write_image(output, image)
     else:
         write_atomically(report, write_both)
-
-
-def _key_map(items: tuple[str, ...]) -> dict[str, str]:
-    """Our name to the file's. Raises EseError for what is neither OURS=THEIRS nor JSON of it."""
-    names: dict[str, str] = {}
-    for item in items:
-        ours, equals, theirs = item.partition("=")
-        if equals:
-            names[ours] = theirs
-            continue
-        try:
-            pairs = json.loads(Path(item).read_text())
-        except (OSError, ValueError) as error:
-            raise EseError(f"--key-map: must be OURS=THEIRS or a JSON file of such pairs, got "
-                           f"{item!r} ({type(error).__name__})") from None
-        if not isinstance(pairs, dict) or not all(isinstance(v, str) for v in pairs.values()):
-            raise EseError(f"--key-map: {item} must hold one JSON object of names to names")
-        names.update(pairs)
-    return names
 
 
 def matrix_values(option: str, items: tuple[str, ...], number: type[Number]

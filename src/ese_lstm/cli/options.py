@@ -1,7 +1,9 @@
-"""Options that several commands share: the engine configuration and its knobs."""
+"""Options that several commands share: the engine configuration and its knobs, and which LSTM of
+a checkpoint."""
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -46,3 +48,38 @@ def chosen_config(config: str, sets: tuple[str, ...], **knobs: Any) -> EngineCon
             changes[field] = text
     base = load_config(config)
     return base.replace(**changes) if changes else base
+
+
+def checkpoint_options(function: Function) -> Function:
+    """Add --gate-order, --prefix and --key-map."""
+    for option in reversed((
+        click.option("--gate-order", default="ifgo", metavar="ORDER",
+                     help="Order of the gates stacked in the checkpoint: ifgo (PyTorch, Keras), "
+                          "iofc (ONNX), or any other; c means g."),
+        click.option("--prefix", help="Which LSTM, if the checkpoint holds several: `lstm` for "
+                                      "lstm.weight_ih_l0."),
+        click.option("--key-map", "key_map", multiple=True, metavar="FILE.json|OURS=THEIRS",
+                     help="Names of tensors: weight_ih_l0=rnn.kernel, or a JSON object of such "
+                          "pairs; only the tensors named are read. May be repeated."),
+    )):
+        function = option(function)
+    return function
+
+
+def read_key_map(items: tuple[str, ...]) -> dict[str, str]:
+    """Our name to the file's. Raises EseError for what is neither OURS=THEIRS nor JSON of it."""
+    names: dict[str, str] = {}
+    for item in items:
+        ours, equals, theirs = item.partition("=")
+        if equals:
+            names[ours] = theirs
+            continue
+        try:
+            pairs = json.loads(Path(item).read_text())
+        except (OSError, ValueError) as error:
+            raise EseError(f"--key-map: must be OURS=THEIRS or a JSON file of such pairs, got "
+                           f"{item!r} ({type(error).__name__})") from None
+        if not isinstance(pairs, dict) or not all(isinstance(v, str) for v in pairs.values()):
+            raise EseError(f"--key-map: {item} must hold one JSON object of names to names")
+        names.update(pairs)
+    return names
