@@ -150,6 +150,8 @@ def compress_tables(output: Path, image: Image, report: "CompressReport",
     show(matrices, layer_table(image), limits, _stage_table(report), _size_table(image, {
         "dense bits, 32-bit floating point": report.dense_bits,
         "compression ratio": f"{report.compression_ratio:.2f}", "calibration": frames,
+        **({"outputs against the original": "not measured: no --frames"} if outputs is None else
+           {}),
         **{f"note {number}": note for number, note in enumerate(report.notes, 1)},
         "image": str(output), "image file, bytes": output.stat().st_size}), *loss_tables(outputs))
 
@@ -180,9 +182,9 @@ def trial_rows(outputs: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
 
 
 def loss_tables(outputs: dict[str, Any] | None) -> list[Table]:
-    """The loss at the outputs and what was tried against it; or that it was not measured."""
+    """The loss at the outputs and what was tried against it; none if it was not measured."""
     if outputs is None:
-        return [_pairs(LOSS_TITLE, {"not measured": "no --frames"})]
+        return []
     tables = [_text_table(f"{LOSS_TITLE}, {outputs['frames']:,} frames", *loss_rows(outputs))]
     header, trials = trial_rows(outputs)
     return [*tables, _text_table("Options tried, and the SNR of the outputs that each gives",
@@ -245,7 +247,7 @@ def simulate_table(figures: dict[str, Any], noise: Sequence["TensorNoise"] = (),
     counts = _pairs("Simulation", {name.replace("_", " "): value
                                    for name, value in figures.items()})
     show(counts, *([tensor_table(noise)] if noise else []),
-         *([] if outputs is None else loss_tables(outputs)))
+         *loss_tables(outputs))
 
 
 def warn(text: str) -> None:
