@@ -8,7 +8,12 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from ese_lstm.cli.against import image_network, loss_against, pruned_network
+from ese_lstm.cli.against import (
+    image_network,
+    loss_against,
+    original_of,
+    pruned_network,
+)
 from ese_lstm.cli.knobs import HELPS_DB, Setting, measure_outputs
 from ese_lstm.cli.loss import MOST_FRAMES, PIECES, POOR_DB, STEPS, measure_loss, some_frames
 from ese_lstm.cli.main import main
@@ -271,11 +276,26 @@ def test_an_image_against_its_checkpoint(folder, seed):
     assert rows(said.stdout, "+ weights") == f"{steps[1]['snr_db']:.1f}"
     assert float(rows(said.stdout, "after pruning")) == pytest.approx(steps[0]["snr_db"], abs=0.2)
     assert "pruning costs most" in said.stderr
+    told = json.loads((folder / "my.json").read_text())["outputs"]["advice"]["text"]
+    without_time = told[:told.rindex(" in ")]
+    assert f"calibrated on these frames: {without_time}" in said.stderr
     assert "against the image's own rounded weights" in said.stdout
     torch.save(recurrent_lstm(seed + 1).state_dict(), "other.pt")
     refused = ese("simulate", "my.ese", "f.npy", "--sqnr", "--against", "other.pt", code=2)
     assert refused.stderr.startswith("error: against: must be the checkpoint that the image was")
     assert refused.stdout == ""
+
+
+def test_an_image_calibrated_on_other_frames(folder, seed):
+    """Frames of another range: what the same command gives if it is told of them."""
+    frames = np.random.default_rng(seed).normal(size=(60, 5))
+    write(recurrent_lstm(seed, gain=1.0), frames)
+    np.save("small.npy", frames / 32)
+    ese("compress", "my.pt", *TINY_OPTIONS, "--frames", "small.npy", "-o", "my.ese")
+    said = ese("simulate", "my.ese", "f.npy", "--against", "my.pt")
+    promise = re.search(r"calibrated on these frames, they would have ([\d.]+) dB", said.stderr)
+    again = ese("compress", "my.pt", *TINY_OPTIONS, "--frames", "f.npy", "-o", "my.ese").stdout
+    assert promise and promise[1] == rows(again, "+ activations")
 
 
 def test_another_lstm_of_the_file_is_refused(folder, seed):
@@ -296,8 +316,8 @@ def test_a_direction_is_found_by_its_weights(folder, seed):
     ese("compress", "my.pt", *TINY_OPTIONS, "--frames", "f.npy", "-o", "my.ese")
     frames = [np.load("f.npy")]
     for direction in ("forward", "reverse"):
-        loss = loss_against(read_image(folder / f"my.{direction}.ese"), folder / "my.pt", frames,
-                            None, "ifgo", {})
+        image = read_image(folder / f"my.{direction}.ese")
+        loss = loss_against(image, original_of(image, folder / "my.pt", None, "ifgo", {}), frames)
         assert loss.total.snr_db > POOR_DB
 
 

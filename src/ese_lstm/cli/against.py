@@ -1,9 +1,11 @@
 """An image against the checkpoint that it was made from."""
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import click
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,26 +13,26 @@ from ..compress.calibrate import scale_inputs
 from ..compress.checkpoint import load_stacks
 from ..compress.decompile import decompile
 from ..compress.network import Layer, Network
+from ..compress.pipeline import CompressOptions, compress_network
 from ..contract.errors import EseError
 from ..contract.image import Image
 from ..sim.golden.decode import decode_image
 from ..sim.golden.noise import real_model
-from .loss import Loss, measure_loss
+from .knobs import Setting, measure_outputs
+from .loss import Loss, decibels, measure_loss
 
 LIKE = 0.5
 """Cosine between the weights of an image and those that it was made from is above, in every
 matrix; between other matrices it is near 0."""
 
 
-def loss_against(image: Image, checkpoint: Path, streams: Sequence[NDArray[np.floating]],
-                 prefix: str | None, gate_order: str, key_map: Mapping[str, str]) -> Loss:
-    """The loss at the image's outputs on streams, (T, inputs) each, as the engine reads them.
+def original_of(image: Image, checkpoint: Path, prefix: str | None, gate_order: str,
+                key_map: Mapping[str, str]) -> Network:
+    """The network that an image was made from; of a bidirectional LSTM the one whose weights the
+    image has.
 
-    prefix, gate_order, key_map: as they were given to compress. Of a bidirectional LSTM that
-    network is taken whose weights the image has. Weights count as pruned where the image has
-    none although rounding alone would have left one; where rounding would have made a zero, it
-    is the rounding's. Raises EseError if the checkpoint is another file, or holds no LSTM with
-    this image's weights.
+    prefix, gate_order, key_map: as they were given to compress. Raises EseError if the checkpoint
+    is another file, or holds no LSTM with this image's weights.
     """
     stacks = load_stacks(checkpoint, prefix, gate_order, key_map)
     mine, its = image.manifest.source_sha256, stacks[0].network.sha256
@@ -45,9 +47,51 @@ def loss_against(image: Image, checkpoint: Path, streams: Sequence[NDArray[np.fl
         raise EseError(f"against: {checkpoint.name} must hold an LSTM with this image's weights, "
                        f"but none of its {len(stacks)} has them; give --prefix, --gate-order and "
                        f"--key-map as to ese compress ({image.manifest.command or 'not recorded'})")
-    original = found[max(found)]
+    return found[max(found)]
+
+
+def loss_against(image: Image, original: Network,
+                 streams: Sequence[NDArray[np.floating]]) -> Loss:
+    """The loss at the image's outputs on streams, (T, inputs) each, as the engine reads them.
+
+    Weights count as pruned where the image has none although rounding alone would have left one;
+    where rounding would have made a zero, it is the rounding's.
+    """
+    rounded = image_network(image)
     return measure_loss(original, pruned_network(image, original, rounded), rounded, image,
                         streams)
+
+
+def advice_against(image: Image, original: Network, streams: Sequence[NDArray[np.floating]],
+                   progress: Callable[[str], None]) -> str:
+    """What to tell of an image with poor outputs: the network is compressed anew by the command
+    that the image records, but calibrated on these streams, and options are tried on it."""
+    made = _recorded(image.manifest.command)
+    if made is None:
+        return ("The image doesn't record an ese compress command; that command tries which "
+                "options help on the frames that it is given (--frames).")
+    setting = Setting(original, image.config, made[0], streams, made[1])
+    remade, report = compress_network(original, image.config, made[0], streams, made[1])
+    loss, advice = measure_outputs(setting, remade, report, progress)
+    if advice is None:
+        level = "no error" if loss.total.snr_db is None else f"{decibels(loss.total.snr_db)} dB"
+        return (f"Compressed anew with the same options, but calibrated on these frames, they "
+                f"would have {level}.")
+    return f"Compressed anew, and calibrated on these frames: {advice.text}"
+
+
+def _recorded(command: str) -> tuple[float, CompressOptions] | None:
+    """Density and options of a recorded ``ese compress`` command; None if it is none."""
+    from .compress import chosen_options, compress
+
+    words = shlex.split(command)
+    if words[:2] != ["ese", "compress"]:
+        return None
+    try:
+        given = compress.make_context("compress", [*words[2:], "-o", "image.ese"]).params
+    except click.ClickException:
+        return None
+    return given["density"], chosen_options(command, **given)
 
 
 def image_network(image: Image) -> Network:

@@ -19,7 +19,7 @@ from .options import (
 from .show import compress_tables, console, warn
 
 if TYPE_CHECKING:
-    from ..compress.pipeline import CompressReport
+    from ..compress.pipeline import CompressOptions, CompressReport
     from ..contract.image import Image
     from .knobs import Setting
 
@@ -67,12 +67,9 @@ Number = TypeVar("Number", int, float)
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE.json",
               help="Write all figures as JSON as well.")
 @click.pass_context
-def compress(ctx: click.Context, /, checkpoint: Path, density: float,
-             matrix_densities: tuple[str, ...], matrix_bits: tuple[str, ...], config: str,
-             sets: tuple[str, ...], balance: Any, keep_one: bool, frames: tuple[Path, ...],
-             input_scaling: Any, input_limit: float | None, gate_order: str,
-             prefix: str | None, key_map: tuple[str, ...], output: Path, report: Path | None,
-             share_bits: int | None, huffman: bool, resident: str, **knobs: Any) -> None:
+def compress(ctx: click.Context, /, checkpoint: Path, density: float, config: str,
+             sets: tuple[str, ...], frames: tuple[Path, ...], gate_order: str, prefix: str | None,
+             key_map: tuple[str, ...], output: Path, report: Path | None, **others: Any) -> None:
     """Prune, calibrate, quantise and pack CHECKPOINT (.pt, .ckpt, .bin, .safetensors, .onnx).
 
     The checkpoint holds the state dict of a torch.nn.LSTM (several layers, proj_size), of an LSTM
@@ -86,20 +83,16 @@ def compress(ctx: click.Context, /, checkpoint: Path, density: float,
     ese compress my.pt --density 0.1 --frames a.npy --frames b.npy --balance tile --keep-one \\
         --config my-engine.json --set stream_depth=16384 -o my.ese --report my.json
     """
-    engine = chosen_config(config, sets, **{name: knobs[name] for name in KNOBS})
+    engine = chosen_config(config, sets, **{name: others[name] for name in KNOBS})
     with console.status("Reading") as status:
         from ..compress.bidirectional import calibration_frames
         from ..compress.checkpoint import load_stacks
-        from ..compress.pipeline import CompressOptions, compress_network
+        from ..compress.pipeline import compress_network
         from .knobs import Setting
 
         streams = load_streams(frames)
         stacks = load_stacks(checkpoint, prefix, gate_order, read_key_map(key_map))
-        options = CompressOptions(balance, keep_one, input_scaling, input_limit,
-                                  command_line(ctx),
-                                  matrix_values("matrix-density", matrix_densities, float),
-                                  share_bits, huffman, resident=resident,
-                                  weight_bits=matrix_values("weight-bits-of", matrix_bits, int))
+        options = chosen_options(command_line(ctx), **ctx.params)
         results = []
         for stack, seen in zip(stacks, calibration_frames(stacks, streams), strict=True):
             status.update("Pruning, calibrating, quantising, packing")
@@ -118,6 +111,19 @@ def compress(ctx: click.Context, /, checkpoint: Path, density: float,
     for place, (_, _, loss) in zip(outputs, results, strict=True):
         if loss and loss["advice"]:
             warn(f"{place.name}: {loss['advice']['text']}")
+
+
+def chosen_options(command: str, *, balance: Any, keep_one: bool, input_scaling: Any,
+                   input_limit: float | None, matrix_densities: tuple[str, ...],
+                   share_bits: int | None, huffman: bool, resident: str,
+                   matrix_bits: tuple[str, ...], **others: Any) -> "CompressOptions":
+    """What these parameters of the command ask for, beside density and engine. Raises EseError."""
+    from ..compress.pipeline import CompressOptions
+
+    return CompressOptions(balance, keep_one, input_scaling, input_limit, command,
+                           matrix_values("matrix-density", matrix_densities, float),
+                           share_bits, huffman, resident=resident,
+                           weight_bits=matrix_values("weight-bits-of", matrix_bits, int))
 
 
 def _outputs(setting: "Setting", image: "Image", result: "CompressReport",

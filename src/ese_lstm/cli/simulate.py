@@ -70,7 +70,7 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
         from ..sim.golden.decode import decode_image
         from ..sim.golden.noise import measure_noise
         from ..sim.verify import golden_frames
-        from .against import loss_against
+        from .against import advice_against, loss_against, original_of
 
         golden = list(golden_frames(decode_image(loaded), values, active, start))
         outputs = np.stack([frame.outputs for frame in golden])
@@ -78,8 +78,13 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
             figures[f"saturated_{name}"] = sum(getattr(frame.saturations, name)
                                                for frame in golden)
         noise = measure_noise(loaded, loaded_streams) if sqnr else ()
-        loss = None if against is None else loss_against(
-            loaded, against, loaded_streams, prefix, gate_order, read_key_map(key_map))
+        loss, advice = None, ""
+        if against is not None:
+            original = original_of(loaded, against, prefix, gate_order, read_key_map(key_map))
+            loss = loss_against(loaded, original, loaded_streams)
+            if loss.poor:
+                advice = advice_against(loaded, original, loaded_streams, lambda option:
+                                        status.update(f"The outputs are poor; trying {option}"))
         if backend == "rtl":
             from ..sim.rtl.runner import compare, run_image
 
@@ -99,8 +104,7 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
         write_atomically(output, lambda temporary: _save(temporary, real))
     simulate_table(figures, noise, None if loss is None else loss.to_dict())
     if loss is not None and loss.poor:
-        warn(f"{image.name}: {loss.sentence} ese compress tries which options help on the frames "
-             f"that it is given (--frames).")
+        warn(f"{image.name}: {loss.sentence} {advice}")
     if figures.get("mismatches"):
         ctx.exit(1)
 
