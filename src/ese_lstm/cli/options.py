@@ -1,7 +1,9 @@
-"""Options that several commands share: the engine configuration and its knobs."""
+"""Options that several commands share: the engine configuration and its knobs, and which LSTM of
+a checkpoint."""
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -46,3 +48,47 @@ def chosen_config(config: str, sets: tuple[str, ...], **knobs: Any) -> EngineCon
             changes[field] = text
     base = load_config(config)
     return base.replace(**changes) if changes else base
+
+
+def checkpoint_options(function: Function) -> Function:
+    """Add --gate-order, --prefix and --key-map."""
+    for option in reversed((
+        click.option("--gate-order", metavar="ORDER",
+                     help="Order of the gates stacked in a state dict: ifgo (PyTorch, Keras) if "
+                          "not given, or any other; c means g. Not for .onnx, whose order (iofc) "
+                          "is the format's and is known."),
+        click.option("--prefix", help="Which LSTM, if the checkpoint holds several: `lstm` for "
+                                      "lstm.weight_ih_l0. Or several that read one another, in "
+                                      "the order of the layers: `first,second`. In an .onnx, the "
+                                      "name of its first node."),
+        click.option("--key-map", "key_map", multiple=True, metavar="FILE.json|OURS=THEIRS",
+                     help="Names of tensors: weight_ih_l0=rnn.kernel, or a JSON object of such "
+                          "pairs; only the tensors named are read. A kernel stored (inputs, "
+                          "4·cells), as in Keras: 'weight_ih_l0=transpose(rnn.kernel)'; a "
+                          "layer's only bias: bias_l0. Not for .onnx. May be repeated."),
+    )):
+        function = option(function)
+    return function
+
+
+def read_key_map(items: tuple[str, ...]) -> dict[str, str]:
+    """Our name to the file's. Raises EseError for what is neither OURS=THEIRS nor JSON of it, or
+    for one of ours with two of the file's."""
+    names: dict[str, str] = {}
+    for item in items:
+        ours, equals, theirs = item.partition("=")
+        pairs: Any = [(ours, theirs)]
+        if not equals:
+            try:
+                pairs = json.loads(Path(item).read_text(), object_pairs_hook=list)
+            except (OSError, ValueError, RecursionError) as error:
+                raise EseError(f"--key-map: must be OURS=THEIRS or a JSON file of such pairs, got "
+                               f"{item!r} ({type(error).__name__})") from None
+            if not isinstance(pairs, list) or not all(
+                    isinstance(pair, tuple) and isinstance(pair[1], str) for pair in pairs):
+                raise EseError(f"--key-map: {item} must hold one JSON object of names to names")
+        for ours, theirs in pairs:
+            if names.setdefault(ours, theirs) != theirs:
+                raise EseError(f"--key-map: must name one tensor for {ours}, but names "
+                               f"{names[ours]} and {theirs}")
+    return names

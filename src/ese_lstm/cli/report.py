@@ -22,6 +22,7 @@ from .report_parts import (
     cycle_part,
     format_part,
     load_part,
+    loss_part,
     matrix_part,
     provenance_part,
     sha256,
@@ -37,8 +38,8 @@ CUT = 200
 @click.command()
 @click.argument("image_path", metavar="IMAGE", type=click.Path(path_type=Path))
 @click.option("--figures", type=click.Path(path_type=Path), metavar="FILE.json",
-              help="What `ese compress --report` wrote for this image: adds SQNR of the weights "
-                   "and what pruning alone left.")
+              help="What `ese compress --report` wrote for this image: adds SQNR of the weights, "
+                   "what pruning alone left, and the outputs' error against the original.")
 @click.option("--compare", type=click.Path(path_type=Path), metavar="OTHER.ese",
               help="Another image of the network, such as one pruned with --balance none: its "
                    "lanes' loads and cycles stand beside this one's.")
@@ -83,7 +84,7 @@ def report(ctx: click.Context, image_path: Path, figures: Path | None, compare: 
             status.update("Running the golden model")
         noise = measure_noise(image, streams, CUT) if streams else ()
         sources = [path for path in (figures, *curves, *frames) if path is not None]
-        parts = [chief_figures(subjects[0], sizes), accuracy(points),
+        parts = [chief_figures(subjects[0], sizes), accuracy(points), loss_part(values),
                  stage_part(sizes, subjects[0]), cycle_part(subjects), load_part(subjects),
                  matrix_part(image, values),
                  tensor_part(noise, sum(map(len, streams)), CUT), format_part(image, values),

@@ -12,7 +12,16 @@ from ..contract.image import Image
 from . import charts
 from .curves import DENSE, CurvePoint, by_series
 from .html import heading, pairs, paragraph, section, table, tiles
-from .show import TENSOR_NOTE, checksums, sizes, step, tensor_rows
+from .show import (
+    LOSS_TITLE,
+    TENSOR_NOTE,
+    checksums,
+    loss_rows,
+    sizes,
+    step,
+    tensor_rows,
+    trial_rows,
+)
 
 if TYPE_CHECKING:
     from ..sim.golden.cycles import CycleReport
@@ -206,9 +215,24 @@ def tensor_part(noise: Sequence["TensorNoise"], frames: int, cut: int) -> str:
         return ""
     return section(
         "Activations and states", table(*tensor_rows(noise)),
-        paragraph(f"{frames:,} frames in the bit-exact golden model, beside the same weights in "
-                  f"real numbers; in pieces of at most {cut} frames from zero state. "
-                  + TENSOR_NOTE))
+        paragraph(f"{frames:,} frames in the bit-exact golden model, beside the image's own "
+                  f"rounded weights in real numbers; in pieces of at most {cut} frames from zero "
+                  f"state. " + TENSOR_NOTE))
+
+
+def loss_part(values: dict[str, Any]) -> str:
+    """Error of the outputs against the original network, as `ese compress` measured it."""
+    outputs = values.get("outputs")
+    if outputs is None:
+        return section(LOSS_TITLE, paragraph(
+            "Not measured: it is among the figures (--figures) of an `ese compress --report` with "
+            "--frames."))
+    header, trials = trial_rows(outputs)
+    return section(
+        LOSS_TITLE, table(*loss_rows(outputs)),
+        paragraph(f"{outputs['frames']:,} calibration frames in {outputs['streams']:,} pieces from "
+                  f"zero state; every step with the errors of those before it."),
+        *([paragraph(outputs["advice"]["text"]), table(header, trials)] if trials else []))
 
 
 def format_part(image: Image, values: dict[str, Any]) -> str:

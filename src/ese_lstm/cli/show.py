@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 from rich.console import Console
 from rich.table import Table
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 console = Console(stderr=True)
 FILE_WIDTH = 200
 FIELD_UNITS = {"clock_mhz": "MHz"}
+LOSS_TITLE = "Outputs against the original float network"
 TENSOR_NOTE = ("Saturated: of a gate, pre-activations beyond ±8; of tanh(c), cell states beyond "
                "±8: there σ and tanh are flat.")
 
@@ -129,11 +131,12 @@ def config_tables(name: str, config: EngineConfig) -> None:
          _pairs("Derived", derived(config)))
 
 
-def compress_tables(output: Path, image: Image, report: "CompressReport") -> None:
-    """What `ese compress` did."""
+def compress_tables(output: Path, image: Image, report: "CompressReport",
+                    outputs: dict[str, Any] | None) -> None:
+    """What `ese compress` did; outputs: the loss at the outputs as in its JSON, if measured."""
     matrices = Table(title="Matrices", title_justify="left")
     for name in ("matrix", "rows", "columns", "entries", "density %", "bits", "fraction bits",
-                 "SQNR dB"):
+                 "SQNR dB, of kept weights"):
         matrices.add_column(name, justify="left" if name == "matrix" else "right")
     for m in report.matrices:
         matrices.add_row(m.name, str(m.rows), str(m.columns), f"{m.entries:,}",
@@ -153,8 +156,54 @@ def compress_tables(output: Path, image: Image, report: "CompressReport") -> Non
     show(matrices, layer_table(image), limits, _stage_table(report), _size_table(image, {
         "dense bits, 32-bit floating point": report.dense_bits,
         "compression ratio": f"{report.compression_ratio:.2f}", "calibration": frames,
+        **({"outputs against the original": "not measured: no --frames"} if outputs is None else
+           {}),
         **{f"note {number}": note for number, note in enumerate(report.notes, 1)},
-        "image": str(output), "image file, bytes": output.stat().st_size}))
+        "image": str(output), "image file, bytes": output.stat().st_size}), *loss_tables(outputs))
+
+
+def loss_rows(outputs: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
+    """Header and rows of the loss at the outputs, for page and terminal."""
+    from .loss import decibels
+
+    names = {"pruning": "after pruning", "weights": "+ weights (sharing, rounding)",
+             "activations": "+ activations (fixed point)"}
+    missing = "exact" if outputs["signal_rms"] else "original is all 0"
+    return (["step", "SNR, dB", "RMS of error", "RMS of original"],
+            [[names[step["name"]],
+              missing if step["snr_db"] is None else decibels(step["snr_db"]),
+              f"{step['error_rms']:.3g}", f"{outputs['signal_rms']:.3g}"]
+             for step in outputs["steps"]])
+
+
+def trial_rows(outputs: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
+    """Header and rows of the options that were tried; none for outputs that are not poor."""
+    from .loss import decibels
+
+    return (["option", "engine", "SNR, dB"],
+            [[trial["option"], "the same" if trial["same_engine"] else "another",
+              trial["refused"] or ("exact" if trial["snr_db"] is None else
+                                   decibels(trial["snr_db"]))]
+             for trial in (outputs.get("advice") or {"trials": []})["trials"]])
+
+
+def loss_tables(outputs: dict[str, Any] | None) -> list[Table]:
+    """The loss at the outputs and what was tried against it; none if it was not measured."""
+    if outputs is None:
+        return []
+    tables = [_text_table(f"{LOSS_TITLE}, {outputs['frames']:,} frames", *loss_rows(outputs))]
+    header, trials = trial_rows(outputs)
+    return [*tables, _text_table("Options tried, and the SNR of the outputs that each gives",
+                                 header, trials)] if trials else tables
+
+
+def _text_table(title: str, header: list[str], rows: list[list[Any]]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for number, name in enumerate(header):
+        table.add_column(name, justify="right" if number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(str, row))
+    return table
 
 
 def _stage_table(report: "CompressReport") -> Table:
@@ -187,7 +236,8 @@ def tensor_rows(noise: Sequence["TensorNoise"]) -> tuple[list[str], list[list[An
 def tensor_table(noise: Sequence["TensorNoise"]) -> Table:
     """SQNR and saturations of activations and states."""
     header, rows = tensor_rows(noise)
-    table = Table(title="Tensors, beside the same weights in real numbers", title_justify="left",
+    table = Table(title="Tensors, against the image's own rounded weights in real numbers (not "
+                        "against the original network)", title_justify="left",
                   caption=TENSOR_NOTE, caption_justify="left")
     for number, name in enumerate(header):
         table.add_column(name, justify="right" if number else "left")
@@ -197,8 +247,15 @@ def tensor_table(noise: Sequence["TensorNoise"]) -> Table:
     return table
 
 
-def simulate_table(figures: dict[str, Any], noise: Sequence["TensorNoise"] = ()) -> None:
-    """Counts of a simulation, and its tensors' noise if measured."""
+def simulate_table(figures: dict[str, Any], noise: Sequence["TensorNoise"] = (),
+                   outputs: dict[str, Any] | None = None) -> None:
+    """Counts of a simulation, its tensors' noise and the loss at its outputs if measured."""
     counts = _pairs("Simulation", {name.replace("_", " "): value
                                    for name, value in figures.items()})
-    show(counts, *([tensor_table(noise)] if noise else []))
+    show(counts, *([tensor_table(noise)] if noise else []),
+         *loss_tables(outputs))
+
+
+def warn(text: str) -> None:
+    """One line of warning on standard error."""
+    click.echo(f"warning: {text}", err=True)

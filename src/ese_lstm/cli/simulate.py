@@ -15,8 +15,9 @@ from ..contract.frames import quantise_frames, real_outputs
 from ..contract.image import Image, read_image
 from .estimate import memory_options, memory_timing
 from .frames import load_streams
+from .options import checkpoint_options, read_key_map
 from .outputs import check_files
-from .show import console, simulate_table
+from .show import console, simulate_table, warn
 
 
 @click.command(context_settings={"show_default": True})
@@ -30,16 +31,23 @@ from .show import console, simulate_table
               help="Simulate an engine with this many channels instead of the image's; an image "
                    "doesn't depend on them.")
 @click.option("--sqnr", is_flag=True,
-              help="Run the same weights in real numbers as well: signal-to-noise ratio and "
-                   "saturations of every tensor.")
+              help="Run the image's own rounded weights in real numbers as well: signal-to-noise "
+                   "ratio and saturations of every tensor.")
+@click.option("--against", type=click.Path(path_type=Path), metavar="CHECKPOINT",
+              help="The file that the image was compressed from: signal-to-noise ratio of the "
+                   "outputs against the original float network, after pruning, with the image's "
+                   "weights, and in fixed point.")
+@checkpoint_options
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE.npy",
               help="Write the outputs, real values of shape (T, outputs, streams), float32; 0 "
                    "after a stream's end.")
 @memory_options
 @click.pass_context
 def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend: str,
-             channels: int | None, sqnr: bool, output: Path | None, bandwidth: float | None,
-             latency: int | None) -> None:
+             channels: int | None, sqnr: bool, against: Path | None,
+             gate_order: str | None,
+             prefix: str | None, key_map: tuple[str, ...], output: Path | None,
+             bandwidth: float | None, latency: int | None) -> None:
     """Run FRAMES.npy … through IMAGE: real values, (T, inputs) or (T, inputs, streams) a file.
 
     Every stream runs on a channel of its own; streams may differ in length.
@@ -47,6 +55,7 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
     \b
     ese simulate my.ese speech.npy --backend golden -o out.npy
     ese simulate my.ese a.npy b.npy --channels 2 --backend rtl
+    ese simulate my.ese speech.npy --sqnr --against my.pt
 
     --bandwidth and --latency describe the memory that backend rtl streams weights from; results
     don't depend on it.
@@ -66,6 +75,7 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
         from ..sim.golden.decode import decode_image
         from ..sim.golden.noise import measure_noise
         from ..sim.verify import golden_frames
+        from .against import advice_against, loss_against, original_of
 
         golden = list(golden_frames(decode_image(loaded), values, active, start))
         outputs = np.stack([frame.outputs for frame in golden])
@@ -73,6 +83,13 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
             figures[f"saturated_{name}"] = sum(getattr(frame.saturations, name)
                                                for frame in golden)
         noise = measure_noise(loaded, loaded_streams) if sqnr else ()
+        loss, advice = None, ""
+        if against is not None:
+            original = original_of(loaded, against, prefix, gate_order, read_key_map(key_map))
+            loss = loss_against(loaded, original, loaded_streams)
+            if loss.poor:
+                advice = advice_against(loaded, original, loaded_streams, lambda option:
+                                        status.update(f"The outputs are poor; trying {option}"))
         if backend == "rtl":
             from ..sim.rtl.runner import compare, run_image
 
@@ -90,7 +107,9 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
     if output is not None:
         real = real_outputs(outputs[:, :, :streams], loaded.manifest)
         write_atomically(output, lambda temporary: _save(temporary, real))
-    simulate_table(figures, noise)
+    simulate_table(figures, noise, None if loss is None else loss.to_dict())
+    if loss is not None and loss.poor:
+        warn(f"{image.name}: {loss.sentence} {advice}")
     if figures.get("mismatches"):
         ctx.exit(1)
 

@@ -68,6 +68,12 @@ def calibrate(network: Network, config: EngineConfig,
                     run.c_max, sum(lengths), exponents)
 
 
+def for_engine(ranges: Calibration, network: Network, config: EngineConfig) -> Calibration:
+    """The same ranges of the same network with the formats of another engine."""
+    return _formats(network, config, ranges.x_max, ranges.y_max, ranges.c_max, ranges.frames,
+                    np.asarray(ranges.exponents), calibrated=ranges.calibrated)
+
+
 def column_exponents(network: Network, utterances: Sequence[NDArray[np.floating]],
                      input_scaling: InputScaling, input_limit: float | None = None
                      ) -> NDArray[np.int64]:

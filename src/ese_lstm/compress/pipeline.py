@@ -19,6 +19,7 @@ from .calibrate import (
     InputScaling,
     calibrate,
     column_exponents,
+    for_engine,
     scale_inputs,
     stack,
 )
@@ -129,6 +130,9 @@ class CompressReport:
     """Bits of the weights after each step."""
     notes: tuple[str, ...]
     """What the reader of the checkpoint says of the rest of the file."""
+    ranges: Calibration = field(repr=False)
+    pruned: Network = field(repr=False)
+    """The original's weights that pruning left, before sharing and rounding; inputs unscaled."""
     rounded: Network = field(repr=False)
     """The pruned network with its rounded weights as real numbers (inputs scaled by the
     manifest's exponents)."""
@@ -138,11 +142,12 @@ class CompressReport:
         """Dense 32-bit bits over stored bits."""
         return self.dense_bits / self.stored_bits
 
-    def to_json(self, image: bytes | None = None) -> str:
+    def to_json(self, image: bytes | None = None, **more: Any) -> str:
         """Every figure, without the weights, and a checksum of them; image: the file that they
-        belong to, whose SHA-256 is noted."""
+        belong to, whose SHA-256 is noted; more: what else was measured, by name."""
         values: dict[str, Any] = {key: value for key, value in vars(self).items()
-                                  if key not in ("rounded", "matrices", "layers", "stages")}
+                                  if key not in ("ranges", "pruned", "rounded", "matrices",
+                                                 "layers", "stages")}
         values["matrices"] = [{**asdict(m), "density": m.density} for m in self.matrices]
         values["layers"] = [asdict(layer) for layer in self.layers]
         values["stages"] = [{**asdict(stage), "ratio": stage.ratio} for stage in self.stages]
@@ -150,15 +155,19 @@ class CompressReport:
         values["compression_ratio"] = self.compression_ratio
         if image is not None:
             values["image_sha256"] = hashlib.sha256(image).hexdigest()
+        values |= more
         values[CHECKSUM] = figures_checksum(values)
         return json.dumps(values, indent=2, sort_keys=True) + "\n"
 
 
 def compress_network(network: Network, config: EngineConfig, density: float = 1.0,
                      frames: Sequence[NDArray[np.floating]] = (),
-                     options: CompressOptions | None = None) -> tuple[Image, CompressReport]:
+                     options: CompressOptions | None = None,
+                     ranges: Calibration | None = None) -> tuple[Image, CompressReport]:
     """Prune, calibrate on ``frames`` (utterances of shape (T, inputs)), quantise and pack.
 
+    ranges: of a report with the same pruned network, frames and options; then nothing is
+    calibrated anew and no saturations are counted, which saves two runs over the frames.
     Raises EseError for a density out of range, frames of another width, a network that doesn't
     fit the configuration, or formats that can't be made safe from overflow.
     """
@@ -170,7 +179,9 @@ def compress_network(network: Network, config: EngineConfig, density: float = 1.
     if options.huffman and config.fetch_depth:
         raise EseError(f"huffman: must not be given for an engine that streams weights, which "
                        f"reads its rows from memory uncoded, got fetch_depth {config.fetch_depth}")
-    ranges = calibrate(shared, config, frames, options.input_scaling, options.input_limit)
+    counted = frames if ranges is None else ()
+    ranges = (calibrate(shared, config, frames, options.input_scaling, options.input_limit)
+              if ranges is None else for_engine(ranges, shared, config))
     scaled = scale_inputs(shared, ranges.exponents)
     quantised = quantise_network(scaled, config, ranges.input_frac, list(ranges.output_fracs))
     compiled = assign_resident(compile_network(quantised.network, config, quantised.shifts),
@@ -185,7 +196,7 @@ def compress_network(network: Network, config: EngineConfig, density: float = 1.
         ranges.exponents)
     if options.huffman:
         image = huffman_coded(image, shared=options.share_bits is not None)
-    return image, _report(image, quantised, ranges, matrices, frames,
+    return image, _report(image, pruned, quantised, ranges, matrices, counted,
                           options.share_bits is not None)
 
 
@@ -250,7 +261,7 @@ def _matrices(pruned: Network, quantised: Quantised, config: EngineConfig,
     return tuple(reports)
 
 
-def _report(image: Image, quantised: Quantised, ranges: Calibration,
+def _report(image: Image, pruned: Network, quantised: Quantised, ranges: Calibration,
             matrices: tuple[MatrixReport, ...],
             frames: Sequence[NDArray[np.floating]], shared: bool) -> CompressReport:
     config, manifest = image.config, image.manifest
@@ -280,7 +291,7 @@ def _report(image: Image, quantised: Quantised, ranges: Calibration,
         dense_bits=FLOAT_BITS * (manifest.dense_weights + params),
         stored_bits=image.stored_bits, published_bits=image.published_bits,
         stages=stages(image, sum(m.kept for m in matrices), shared),
-        notes=network.notes, rounded=quantised.rounded)
+        notes=network.notes, ranges=ranges, pruned=pruned, rounded=quantised.rounded)
 
 
 def _saturated_outputs(quantised: Quantised, ranges: Calibration, values: NDArray[np.float64],
