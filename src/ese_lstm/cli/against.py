@@ -27,8 +27,7 @@ matrix; between other matrices it is near 0."""
 
 
 def original_of(image: Image, checkpoint: Path, prefix: str | None,
-                gate_order: str | None,
-                key_map: Mapping[str, str]) -> Network:
+                gate_order: str | None, key_map: Mapping[str, str]) -> Network:
     """The network that an image was made from; of a bidirectional LSTM the one whose weights the
     image has.
 

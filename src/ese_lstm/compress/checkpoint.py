@@ -43,7 +43,8 @@ def load_network(path: Path, prefix: str | None = None, gate_order: str | None =
     gate_order: None for the format's own. key_map: our names of tensors to the file's, or to
     ``transpose(NAME)`` of them; an ONNX file fixes both. Raises EseError, naming the file, if it
     can't be read as data alone, holds no such stack or more than one, tensors below the prefix
-    that are no LSTM's, or a bidirectional one (:func:`load_stacks`). Tensors elsewhere are left to the host, and named in the network's notes.
+    that are no LSTM's, or a bidirectional one (:func:`load_stacks`). Tensors elsewhere are left to
+    the host, and named in the network's notes.
     """
     stacks = load_stacks(path, prefix, gate_order, key_map)
     if len(stacks) > 1 or stacks[0].reverse:
