@@ -151,6 +151,7 @@ def outside(network):
 @pytest.mark.parametrize("state, prefix, layers", [
     ({**under("emb", nn.Embedding(9, 3)), **under("conv", nn.Conv1d(5, 3, 3)), **under("lstm", TWO),
       **under("bn", nn.BatchNorm1d(4)), **linear("head")}, None, 2),
+    ({**under("lstm", LSTM), **under("hidden_norm", nn.LayerNorm(4))}, None, 1),
     ({**under("lstm1", LSTM), **under("bn", nn.BatchNorm1d(4)), **under("lstm2", LSTM)}, "lstm1",
      1),
     ({**under("module.lstm", LSTM), **linear("module.head")}, None, 1),

@@ -30,6 +30,7 @@ def refuse_lost(file: TensorFile, parts: Sequence[Part], source: str) -> None:
         *((file.root + name, name, file.tensors) for name in file.tensors),
         *((name, name, file.beside) for name in file.beside)]
     known = find_parts(file.tensors).values()
+    cell = any(part.kind == "LSTMCell" for part in parts)
     inside = []
     for place, name, tensors in everything:
         if tensors is file.tensors and any(part.place(name) for part in known):
@@ -39,7 +40,7 @@ def refuse_lost(file: TensorFile, parts: Sequence[Part], source: str) -> None:
             raise EseError(f"checkpoint: {source} must start from states of 0, as the engine's "
                            f"streams do, but has the learned state {name} beside "
                            f"{shown(file, parts)}{_ESCAPE}")
-        if any(is_changed(rest) or is_inner(rest) for rest in inner):
+        if any(is_changed(rest) or is_inner(rest, cell) for rest in inner):
             inside.append(name)
     inside += [name for part in parts for name in _of_gates(file.tensors, part)
                if name not in inside]
