@@ -124,6 +124,8 @@ TWO = nn.LSTM(3, 4, num_layers=2)
      r"must have both directions of every layer, but layer 1 has one$"),
     ({k: v for k, v in under("l", nn.LSTM(3, 4, 3)).items() if "_l1" not in k}, None,
      r"must hold the tensor l.weight_hh_l1, "),
+    ({**under("l", LSTM), "l.weight_hh_l999999999": torch.ones(16, 4)}, None,
+     r"must hold the tensor l.weight_hh_l1, "),
     ({"a.Wix": torch.ones(4, 3), "a.Wix_l0": torch.ones(4, 3)}, None, r"must hold a tensor once"),
     ({**under("l", LSTM), "l.bias_l0": torch.ones(16)}, None,
      r"l.bias_l0 must be a layer's only bias, but l.bias_ih_l0 is there too$"),
@@ -149,6 +151,7 @@ def outside(network):
 @pytest.mark.parametrize("state, prefix, layers", [
     ({**under("emb", nn.Embedding(9, 3)), **under("conv", nn.Conv1d(5, 3, 3)), **under("lstm", TWO),
       **under("bn", nn.BatchNorm1d(4)), **linear("head")}, None, 2),
+    ({**under("lstm", LSTM), **under("hidden_norm", nn.LayerNorm(4))}, None, 1),
     ({**under("lstm1", LSTM), **under("bn", nn.BatchNorm1d(4)), **under("lstm2", LSTM)}, "lstm1",
      1),
     ({**under("module.lstm", LSTM), **linear("module.head")}, None, 1),
@@ -191,7 +194,7 @@ def test_what_lies_beside_the_state_dict_is_told(tmp_path):
                               "head": head.state_dict(), "optim": optimiser.state_dict()})
     assert network.notes == (
         "not read of m.pt: optim (12 tensors)",
-        "tensors of m.pt beside those of '', left to the host: head.weight, head.bias")
+        "tensors of m.pt beside those of 'net.lstm', left to the host: head.weight, head.bias")
     assert np.array_equal(network.layers[0].w_x, lstm.weight_ih_l0.detach().numpy())
     assert list(load_tensors(tmp_path / "m.pt")) == list(lstm.state_dict())
 

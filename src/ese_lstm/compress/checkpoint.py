@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..contract.errors import EseError
-from .left import note_left, refuse_lost
+from .left import note_left, refuse_lost, shown
 from .names import Tensors, apply_key_map, mapped_name, quoted
 from .network import Network
 from .onnx_file import ONNX_GATE_ORDER, read_onnx
@@ -72,7 +72,7 @@ def load_stacks(path: Path, prefix: str | None = None, gate_order: str | None = 
     used = {key for key in tensors if any(part.place(key) for part in parts)}
     if key_map:
         used = {mapped_name(key_map[key]) for key in used}
-    where = "that the key map does not name" if key_map else f"beside those of {quoted(parts)}"
+    where = "that the key map does not name" if key_map else f"beside those of {shown(file, parts)}"
     left = [*(name for name in file.tensors if name not in used), *file.beside]
     notes = (*file.notes, *note_left(left, where, path.name))
     if not any(reverse for _, reverse in layers):

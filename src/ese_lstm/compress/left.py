@@ -18,7 +18,7 @@ from .names import (
 )
 from .tensor_file import TensorFile
 
-_ESCAPE = "; if it is none of its, name the LSTM's own tensors with --key-map"
+_ESCAPE = "; if that is no part of it, name the LSTM's own tensors with --key-map"
 
 
 def refuse_lost(file: TensorFile, parts: Sequence[Part], source: str) -> None:
@@ -30,6 +30,7 @@ def refuse_lost(file: TensorFile, parts: Sequence[Part], source: str) -> None:
         *((file.root + name, name, file.tensors) for name in file.tensors),
         *((name, name, file.beside) for name in file.beside)]
     known = find_parts(file.tensors).values()
+    cell = any(part.kind == "LSTMCell" for part in parts)
     inside = []
     for place, name, tensors in everything:
         if tensors is file.tensors and any(part.place(name) for part in known):
@@ -38,14 +39,19 @@ def refuse_lost(file: TensorFile, parts: Sequence[Part], source: str) -> None:
         if any(is_initial_state(rest) for rest in inner) and tensors[name].any():
             raise EseError(f"checkpoint: {source} must start from states of 0, as the engine's "
                            f"streams do, but has the learned state {name} beside "
-                           f"{quoted(parts)}{_ESCAPE}")
-        if any(is_changed(rest) or is_inner(rest) for rest in inner):
+                           f"{shown(file, parts)}{_ESCAPE}")
+        if any(is_changed(rest) or is_inner(rest, cell) for rest in inner):
             inside.append(name)
     inside += [name for part in parts for name in _of_gates(file.tensors, part)
                if name not in inside]
     if inside:
-        raise EseError(f"checkpoint: {source} must hold the whole of {quoted(parts)} below that "
-                       f"prefix, but has {several(inside)} beside it{hint(inside)}{_ESCAPE}")
+        raise EseError(f"checkpoint: {source} must hold the whole of {shown(file, parts)} below "
+                       f"that prefix, but has {several(inside)} beside it{hint(inside)}{_ESCAPE}")
+
+
+def shown(file: TensorFile, parts: Sequence[Part]) -> str:
+    """The parts' prefixes as a message lists them; of one without, its state dict's place."""
+    return quoted(part if part.prefix else Part(file.root, part.kind) for part in parts)
 
 
 def _of_gates(tensors: Tensors, cell: Part) -> list[str]:

@@ -110,12 +110,12 @@ def is_initial_state(name: str) -> bool:
             and all(word in _STATE or word in _OWNER for word in own))
 
 
-def is_inner(name: str) -> bool:
-    """Whether a tensor (or its module) is by its name inside a cell: a norm of gates or of cell
-    states (``ln_hh.weight``), or a peephole (``W_ci``)."""
+def is_inner(name: str, cell: bool) -> bool:
+    """Whether a tensor (or its module) is by its name inside a layer: a peephole (``W_ci``) or,
+    beside a ``cell`` that a wrapper steps, a norm of gates or states (``ln_hh.weight``)."""
     first = name.partition(".")[0]
     words = set(words_of(first))
-    return bool((_NORM & words and _INNER & words) or words & {"peephole", "peepholes"}
+    return bool((cell and _NORM & words and _INNER & words) or words & {"peephole", "peepholes"}
                 or re.fullmatch("[Ww](eight)?_?(c_?[ifo]|[ifo]_?c)(_l[0-9]+)?", first))
 
 

@@ -16,6 +16,7 @@
 An LSTMCell's names are the first ones without ``_l{k}``; a reverse direction's end in ``_reverse``.
 """
 
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,12 +105,11 @@ class _Reader:
         self._numbered = part.kind == "LSTM" or any(
             key[-1].isdigit() for key in self._keys.values())
 
-    def places(self) -> list[Place]:
+    def places(self) -> Iterator[Place]:
         """Every layer up to the last, and its directions; one that has no tensor is forward."""
         there = {place for _, place in self._keys}
-        last = max(layer for layer, _ in there)
-        return [(layer, reverse) for layer in range(last + 1) for reverse in (False, True)
-                if (layer, reverse) in there or (not reverse and (layer, True) not in there)]
+        for layer in range(1 + max(layer for layer, _ in there)):
+            yield from sorted(place for place in there if place[0] == layer) or [(layer, False)]
 
     def key(self, name: str, place: Place) -> str:
         end = (f"_l{place[0]}" + "_reverse" * place[1]) if self._numbered else ""

@@ -112,7 +112,7 @@ def read_torch(path: Path, wanted: Collection[str] = ()) -> TensorFile:
     root = chosen[0] if len(chosen) == 1 else ""
     tensors, beside = {}, {}
     for name, (place, tensor) in found.items():
-        if name in listed and not any(place.startswith(start) for start in chosen):
+        if chosen and name in listed and not any(place.startswith(start) for start in chosen):
             counted[name.partition(".")[0]] += 1
         elif name.startswith(root):
             tensors[name[len(root):]] = _maker(tensor, name)
@@ -152,7 +152,7 @@ def _walk(content: Any, source: str, place: str = "", by_name: bool = True, dept
     names alone lead to it (an optimiser's lie in lists, or by number)."""
     if depth > DEEPEST and isinstance(content, Mapping | list | tuple):
         raise EseError(f"checkpoint: {source} must hold at most {DEEPEST} containers within one "
-                       f"another, but has more at {place.removesuffix('.')}")
+                       f"another, but has more below {place.partition('.')[0]!r}")
     items: Any = ()
     if isinstance(content, Mapping):
         items = content.items()
