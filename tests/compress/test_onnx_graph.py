@@ -117,3 +117,16 @@ def test_missing_external_data(tmp_path, onnx_maker):
     (tmp_path / "m.data").unlink()
     with pytest.raises(EseError, match=r"^checkpoint: m.onnx must be a complete ONNX file, but"):
         load_stacks(path)
+
+
+def test_nodes_of_one_name_are_told_apart(tmp_path, onnx_maker):
+    """Names need not be unique in ONNX: no stack may hide another."""
+    g = onnx_maker(np.random.default_rng(1))
+    y = g.lstm("a", "x")
+    again = g.lstm("b", "x")
+    g.nodes[-1].name = "a"
+    path = g.save(tmp_path, g.node("Add", [y, again]))
+    with pytest.raises(EseError, match=r"several LSTMs: 'a', 'a#1'$"):
+        load_stacks(path)
+    first, second = (load_stacks(path, name)[0].network.layers[0].w_x for name in ("a", "a#1"))
+    assert not np.array_equal(first, second)
