@@ -200,7 +200,10 @@ class LstmNode:
 
     def _maker(self, name: str, value: Value) -> str:
         maker = next((node for node in self.graph.nodes if name in node.output), None)
-        return "an input" if maker is None else f"what {called(maker)} makes"
+        if maker is None:
+            return "an input"
+        fails = f" ({value.why})" if "can't be" in value.why else ""
+        return f"what {called(maker)} makes{fails}"
 
     def _optional(self, position: int, what: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
         if not self.inputs[position]:
