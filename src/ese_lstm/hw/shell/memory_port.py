@@ -50,7 +50,8 @@ class MemoryPort(wiring.Component):
     -------
     The signals of :func:`memory_ports`. base, count, enable, rows: see ``RowFetch``. words: see
     ``WriteMaster``. read_idle, write_idle: the row fetch, the write master wait for nothing.
-    read_error, write_error, read_beat, write_beat: one cycle each.
+    read_error, write_error, read_beat, write_beat: one cycle each; of beats, while the guard is
+    open.
     resume: isolation may end as soon as both are idle. forget, timeout, isolated, timed_out,
     stray, busy: see ``Guard``.
     """
@@ -110,7 +111,7 @@ class MemoryPort(wiring.Component):
             self.rready.eq(guard.r.ready),
             fetch.base.eq(self.base), fetch.count.eq(self.count), fetch.enable.eq(self.enable),
             self.read_idle.eq(fetch.idle), self.read_error.eq(fetch.error),
-            self.read_beat.eq(self.rvalid & self.rready),
+            self.read_beat.eq(self.rvalid & self.rready & guard.open),
             self.write_idle.eq(writer.idle), self.write_error.eq(writer.error),
-            self.write_beat.eq(self.wvalid & self.wready)]
+            self.write_beat.eq(self.wvalid & self.wready & guard.open)]
         return m

@@ -285,51 +285,6 @@ class World:
         self.inside.wants = False
         await self.until(ctx, lambda: self.inside.idle and self.memory.idle)
 
-    async def ordeal(self, ctx: Any) -> None:
-        """Resets, silence, strays; each time all that is asked for afterwards must be answered."""
-        dut, inside, memory, rng = self.dut, self.inside, self.memory, self.memory.rng
-        assert ctx.get(dut.open), "at power-up"
-        ctx.set(dut.timeout, 60)
-        self.limit = 300
-        for round_ in range(8):
-            inside.wants, memory.stray = True, 0.0
-            for _ in range(rng.choice([3, 20, 60])):
-                await self.cycle(ctx)
-            if round_ % 3 == 1:
-                memory.silent = True
-                await self.until(ctx, lambda: ctx.get(dut.isolated))
-                refused = sum(inside.refused.values())
-                await self.until(
-                    ctx, lambda r=refused: sum(inside.refused.values()) > r + 4)
-                memory.silent = False
-                if rng.random() < 0.5:
-                    inside.wants = False
-                    await self.until(ctx, lambda: inside.idle and memory.idle)
-                    for _ in range(3):
-                        await self.cycle(ctx)
-                        assert ctx.get(dut.isolated), "until it is told"
-                ctx.set(dut.resume, 1)
-                await self.cycle(ctx)
-                inside.wants = False
-                await self.until(ctx, lambda: not ctx.get(dut.isolated))
-                ctx.set(dut.resume, 0)
-                await self.until(ctx, lambda: inside.idle)
-                inside.wants = True
-            elif round_ % 3 == 2:
-                inside.wants, memory.stray = False, 0.5
-                for _ in range(60):
-                    await self.cycle(ctx)
-                inside.wants, memory.stray = True, 0.0
-            for _ in range(rng.choice([1, 1, 4])):
-                await self.cycle(ctx, reset=True)
-            done = dict(inside.done)
-            await self.until(ctx, lambda d=done: all(inside.done[k] > d[k] + 2 for k in d))
-        await self.settle(ctx)
-        for _ in range(3):
-            await self.cycle(ctx)
-        assert ctx.get(dut.open) and not ctx.get(dut.busy)
-        self.check()
-
     def check(self) -> int:
         """The memory was asked only for what was taken while open; every burst of W that it has
         is the beats that the inside gave, then strobes 0. How many were cut short."""

@@ -17,13 +17,13 @@ def test_everything_goes_through(make_world, simulate, seed, pace) -> None:
     world = make_world(dut, rng, pace=pace, inside_pace=rng.choice([0.2, 0.6, 1.0]))
 
     async def drive(ctx):
-        for _ in range(1500):
+        for _ in range(800):
             await world.cycle(ctx)
         await world.settle(ctx)
 
     simulate(dut, drive)
     reads, writes = world.inside.done["r"], world.inside.done["b"]
-    assert reads + writes == world.inside.number and min(reads, writes) > 20
+    assert reads + writes == world.inside.number and min(reads, writes) > 4
     assert world.check() == 0 and len(world.memory.written) == writes
     assert all(row["open"] and not row["isolated"] for row in world.log)
 
@@ -39,18 +39,18 @@ def test_a_reset_while_the_memory_goes_on_did_not_end(make_world, simulate, seed
 
     async def drive(ctx):
         nonlocal outstanding
-        for _ in range(60):
-            for _ in range(rng.choice([0, 1, 2, 5, 30, 150])):
+        for _ in range(30):
+            for _ in range(rng.choice([0, 1, 2, 5, 30, 100])):
                 await world.cycle(ctx)
             outstanding += not world.memory.idle
-            for _ in range(rng.choice([1, 1, 2, 5, 100])):
+            for _ in range(rng.choice([1, 1, 2, 5, 50])):
                 await world.cycle(ctx, reset=True)
         done = dict(world.inside.done)
         await world.until(ctx, lambda: all(world.inside.done[k] > done[k] + 5 for k in done))
         await world.settle(ctx)
 
     simulate(dut, drive)
-    assert outstanding > 10 and world.check() > 2
+    assert outstanding > 5 and world.check() > 0
     assert world.memory.strays == 0
     assert not any(row["isolated"] or row["timed_out"] for row in world.log)
 
@@ -138,7 +138,7 @@ def test_a_memory_that_falls_silent(make_world, simulate, seed, back) -> None:
 
     async def drive(ctx):
         ctx.set(dut.timeout, 30)
-        for _ in range(6):
+        for _ in range(3):
             await isolate(ctx)
             if back == "soon":
                 await world.until(ctx, lambda: memory.idle)
