@@ -35,7 +35,7 @@ def test_the_header_compiles_and_says_what_the_map_says(tmp_path, language, opti
                 names.append(f"{prefix}_RESET")
                 values.append(part.reset)
     names += ["ESE_MAP_MAJOR", "ESE_MAP_MINOR", "ESE_COUNTERS", "ESE_COUNTER_BASE"]
-    values += [1, 0, len(COUNTERS), COUNTER_BASE]
+    values += [1, 1, len(COUNTERS), COUNTER_BASE]
     source = tmp_path / ("main.c" if language == "c" else "main.cc")
     source.write_text(f'#include "{FILES["c"]}"\n#include "{FILES["c"]}"\n#include <stdio.h>\n'
                       "int main(void) {\n"
@@ -58,7 +58,7 @@ def test_the_module_runs_and_says_what_the_map_says(tmp_path):
     spec = importlib.util.spec_from_file_location("ese_registers", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert module.MAP_VERSION == (1, 0) and module.COUNTERS == COUNTERS
+    assert module.MAP_VERSION == (1, 1) and module.COUNTERS == COUNTERS
     assert set(module.FIELDS) == {each.name for each in REGISTERS}
     for each in REGISTERS:
         assert getattr(module, each.name) == each.offset

@@ -21,8 +21,13 @@ DATA_BITS = 32
 IDENTIFIER = int.from_bytes(b"ESE1", "little")
 """Value of ID: a dump of the window begins with the bytes ``ESE1``."""
 
-VERSION_MAJOR, VERSION_MINOR = 1, 0
+VERSION_MAJOR, VERSION_MINOR = 1, 1
 """Of the map: a minor step only adds registers and fields, a major one may break a driver."""
+
+
+MEMORY_TIMEOUT_CYCLES = 1 << 24
+"""MEMORY_TIMEOUT at reset: 84 ms at 200 MHz, far beyond any refresh or arbitration of a memory, far
+below the seconds for which a host waits."""
 
 
 class Access(StrEnum):
@@ -129,6 +134,11 @@ _ERRORS = {
     "memory_read": "external memory answered a read with an error",
     "memory_write": "external memory answered a write with an error",
     "access": "an access to this port was answered SLVERR",
+    "memory_timeout": "external memory did nothing for MEMORY_TIMEOUT cycles; m_axi is isolated "
+                      "until soft_reset, and what was under way is lost",
+    "memory_stray": "external memory gave an answer that nothing had asked for; it was swallowed",
+    "watchdog": "the engine has a frame and did nothing for WATCHDOG cycles without waiting for "
+                "the host; soft_reset frees it",
 }
 _INTERRUPTS = {
     "frame_done": "an output packet left",
@@ -199,20 +209,27 @@ OPERATION = (
                       "1: run; 0: finish the frames that have started, then become idle"),
         RegisterField("soft_reset", 1, 1, Access.SC,
                       "reset engine, shell and registers, but not SCRATCH and the snapshot; "
-                      "then the image must be loaded again"))),
+                      "then the image must be loaded again; ends the isolation of m_axi"),
+        RegisterField("memory_forget", 2, 1, Access.SC,
+                      "forget what is outstanding on m_axi, unless the port is open; only after "
+                      "a reset of the memory that it does not survive"))),
     Register("STATUS", 0x084, "What goes on now.", _flags(Access.RO, {
         "idle": "the engine is idle and takes load packets",
         "running": "the engine runs, or finishes frames after run fell",
         "load_busy": "a load packet is under way",
         "memory_busy": "a transfer on m_axi is under way",
         "frame_busy": "an input packet is under way",
-        "result_busy": "a beat is offered on m_axis_frame"}, reset=None)),
+        "result_busy": "a beat is offered on m_axis_frame",
+        "memory_isolated": "m_axi is isolated after ERROR.memory_timeout, until soft_reset"},
+        reset=None)),
     Register("ERROR", 0x088, "Errors since they were last cleared.", _flags(Access.W1C, _ERRORS)),
     Register("IRQ_ENABLE", 0x08C, "Which bits of IRQ_STATUS raise irq.",
              _flags(Access.RW, _INTERRUPTS)),
     Register("IRQ_STATUS", 0x090, "Events since they were last cleared; irq is high while one of "
              "them is enabled. Clear here first, then read and clear ERROR: no event is lost.",
              _flags(Access.W1C, _INTERRUPTS)),
+    Register("WATCHDOG", 0x094, "Patience with the engine.",
+             _word("cycles", 32, Access.RW, "cycles after which ERROR.watchdog is set; 0: never")),
     Register("WEIGHT_BASE_LO", 0x0A0, "Where streamed weights lie; change only while idle.",
              _word("address", 32, Access.RW, "byte address of row 0, whole memory beats; "
                    "bits 31:0"), True),
@@ -221,6 +238,9 @@ OPERATION = (
                    "memory_address_bits read 0"), True),
     Register("WEIGHT_ROWS", 0x0A8, "How many streamed weights; change only while idle.",
              _word("rows", 32, Access.RW, "rows that one frame reads; 0: none"), True),
+    Register("MEMORY_TIMEOUT", 0x0AC, "Patience with external memory.",
+             _word("cycles", 32, Access.RW, "cycles after which ERROR.memory_timeout is set; "
+                   "0: never", MEMORY_TIMEOUT_CYCLES), True),
     Register("COUNTER_SNAPSHOT", 0x100, "Copy of all counters in one cycle.",
              _word("latch", 1, Access.SC, "copy all counters to the registers below")),
 )

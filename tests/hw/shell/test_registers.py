@@ -28,7 +28,8 @@ ACCESS = register("ERROR").field("access").mask
 ERROR_IRQ, FRAME_IRQ = (register("IRQ_STATUS").field(name).mask for name in ("error", "frame_done"))
 SOFT_RESET = register("CONTROL").field("soft_reset").mask
 INSTANCE = {"ERROR": 0, "IRQ_STATUS": 0, "IRQ_ENABLE": 0, "CONTROL": 0, "WEIGHT_BASE_LO": 0,
-            "WEIGHT_BASE_HI": 0, "WEIGHT_ROWS": 0}
+            "WEIGHT_BASE_HI": 0, "WEIGHT_ROWS": 0, "WATCHDOG": 0, "MEMORY_TIMEOUT": 1 << 24}
+FORGET = register("CONTROL").field("memory_forget").mask
 
 
 @dataclass
@@ -41,6 +42,7 @@ class Twin:
     copies: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
     stepped: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SHELL_COUNTERS, 0))
     latch: bool = False
+    forget: bool = False
     irq: int = 0
     left: int = 0
 
@@ -56,11 +58,11 @@ class Twin:
             self.stepped[name] = 0 if resetting else inputs["events"][name]
         if self.left > 1 or (self.left and not inputs["reset_hold"]):
             self.left -= 1
-        errors = 0 if resetting else sum(inputs["error_set"][name] << k
-                                         for k, name in enumerate(ERRORS))
+        errors = 0 if resetting else sum(
+            inputs["error_set"][name] << register("ERROR").field(name).lsb for name in ERRORS)
         errors |= ACCESS if bad else 0
         done = inputs["events"]["frames_out"] and not resetting
-        self.latch = begin = False
+        self.latch = begin = self.forget = False
         clears = dict.fromkeys(("ERROR", "IRQ_STATUS"), 0)
         for name, data, mask in writes:
             if name in clears:
@@ -70,6 +72,7 @@ class Twin:
             else:
                 kept[name] = (kept[name] & ~mask | data & mask) & self.widths[name]
                 begin |= name == "CONTROL" and bool(data & mask & SOFT_RESET)
+                self.forget |= name == "CONTROL" and bool(data & mask & FORGET)
         kept["ERROR"] = kept["ERROR"] & ~clears["ERROR"] | errors
         kept["IRQ_STATUS"] = (kept["IRQ_STATUS"] & ~clears["IRQ_STATUS"]
                               | (ERROR_IRQ if errors else 0) | (FRAME_IRQ if done else 0))
@@ -123,8 +126,8 @@ def test_every_register_in_every_cycle(simulate, seed, axi_lite_port, pauses, ca
     rng, (config, shell) = random.Random(seed), CONFIGS[case]
     dut, known = Registers(config=config, shell=shell), there(config)
     port = axi_lite_port(dut.bus, rng, pauses)
-    names = ("irq", "run", "soft_reset", *(("weight_base", "weight_rows") if config.fetch_depth
-                                           else ()))
+    memory = ("weight_base", "weight_rows", "memory_timeout", "memory_forget")
+    names = ("irq", "run", "soft_reset", "watchdog", *(memory if config.fetch_depth else ()))
     inputs, outputs = [], []
     favoured = [offset(name) for name in ("CONTROL", "ERROR", "IRQ_ENABLE", "IRQ_STATUS", "SCRATCH",
                                           "COUNTER_SNAPSHOT")]
@@ -172,10 +175,13 @@ def test_every_register_in_every_cycle(simulate, seed, axi_lite_port, pauses, ca
     for now, (given, shown) in enumerate(zip(inputs, outputs, strict=True)):
         assert shown["irq"] == twin.irq and shown["run"] == twin.kept["CONTROL"] & 1
         assert shown["soft_reset"] == (twin.left > 0)
+        assert shown["watchdog"] == twin.kept["WATCHDOG"]
         if config.fetch_depth:
             assert shown["weight_base"] == (twin.kept["WEIGHT_BASE_LO"]
                                             | twin.kept["WEIGHT_BASE_HI"] << 32)
             assert shown["weight_rows"] == twin.kept["WEIGHT_ROWS"]
+            assert shown["memory_timeout"] == twin.kept["MEMORY_TIMEOUT"]
+            assert shown["memory_forget"] == twin.forget
         for access in reads.get(now, ()):
             name = known[access.address].name
             word = constants[name] if name in constants else twin.word(name, given)

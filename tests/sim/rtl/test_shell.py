@@ -121,9 +121,26 @@ def test_host_with_streamed_weights(seed, scenario):
          image.config)
 
 
-def play(scenario, seed, job, expected, config):
+@pytest.mark.parametrize("scenario", [
+    "a_reset_while_reads_are_outstanding", "a_reset_in_a_burst_of_writes",
+    "resets_again_and_again", "the_memory_falls_silent", "the_memory_never_comes_back",
+    "the_engine_hangs", "the_host_is_slow"])
+def test_the_memory_goes_on_through_a_reset_and_the_shell_without_a_memory(seed, scenario):
+    """Scenarios of ``bench_guard``: each hung the shell for good or spoilt its weights."""
+    image, frames, expected = streamed_case(seed)
+    play(scenario, seed, image_job(image, SHELL, frames, weight_base=0x1FC0), expected,
+         image.config, "bench_guard")
+
+
+def test_a_slow_host_does_not_wake_the_watchdog(make_case, seed):
+    case = make_case(TINY, np.random.default_rng(seed), 7, LAYERS, 0.4, FRAMES)
+    play("the_host_is_slow", seed, image_job(case.image, SHELL, case.frames, case.active,
+                                             case.start), outputs(case), TINY, "bench_guard")
+
+
+def play(scenario, seed, job, expected, config, bench="bench_shell"):
     pause = random.Random(seed).choice([name for name in PATTERNS if name != "often"])
-    result = run(shell_simulator(config, SHELL), "bench_shell", {
+    result = run(shell_simulator(config, SHELL), bench, {
         **job, "outputs": pack_results(expected, config, SHELL), "scenario": scenario,
         "pause": pause, "seed": seed, "lanes": config.lanes,
         "row_bytes": row_beats(config, SHELL) * SHELL.stream_bytes},

@@ -13,6 +13,10 @@ LENGTH_BITS = 8
 RESPONSE_ERROR = 1
 """Bit of RRESP and BRESP that SLVERR and DECERR have in common."""
 
+SLVERR = 0b10
+UNANSWERED = 1023
+"""Most write bursts under way at once."""
+
 
 def request_layout(shell: ShellConfig) -> data.StructLayout:
     """A burst (AR, AW): byte address, a multiple of the beat's bytes; length: beats − 1."""

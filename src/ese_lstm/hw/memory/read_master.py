@@ -64,7 +64,8 @@ class ReadMaster(wiring.Component):
         m.d.comb += [
             taken.eq(self.r.valid & self.r.ready),
             asked.eq(self.ar.valid & self.ar.ready),
-            next_outstanding.eq(outstanding + asked - (taken & self.r.payload.last)),
+            next_outstanding.eq(outstanding + asked
+                                - (taken & self.r.payload.last & outstanding.any())),
             stop.eq(~self.run | stopping),
             self.ar.payload.address.eq(Cat(Const(0, low), address)),
             self.ar.payload.length.eq(length - 1),

@@ -9,11 +9,17 @@ from amaranth.utils import exact_log2
 from ...contract.shell import ShellConfig
 from ..emit import place
 from ..shell.load_unit import memory_beat_layout
-from .axi import RESPONSE_ERROR, page_beats, request_layout, response_layout, write_layout
+from .axi import (
+    RESPONSE_ERROR,
+    UNANSWERED,
+    page_beats,
+    request_layout,
+    response_layout,
+    write_layout,
+)
 from .gather import PATIENCE, Gather, gathered_layout
 
 REQUESTS = 4
-UNANSWERED_BITS = 10
 
 
 class WriteMaster(wiring.Component):
@@ -89,11 +95,11 @@ class WriteMaster(wiring.Component):
             m.d.sync += [filled.eq(1), held.eq(coming.payload)]
 
         # One burst after another. Its data are all here: neither channel waits for the other.
-        unanswered = Signal(UNANSWERED_BITS)
+        unanswered = Signal(range(UNANSWERED + 1))
         asked, sent, may = Signal(), Signal(), Signal()
         aw_done, w_done, done = Signal(), Signal(), Signal()
         m.d.comb += [
-            may.eq(requests.r_rdy & ~unanswered.all()),
+            may.eq(requests.r_rdy & (unanswered != UNANSWERED)),
             self.aw.valid.eq(may & ~aw_done), self.aw.payload.as_value().eq(requests.r_data),
             self.w.valid.eq(data.r_rdy & ~w_done & (aw_done | may)),
             self.w.payload.as_value().eq(data.r_data), self.b.ready.eq(1),
@@ -105,5 +111,5 @@ class WriteMaster(wiring.Component):
             self.idle.eq(gather.empty & ~self.words.valid & ~filled & (data.level == 0)
                          & (requests.level == 0) & (unanswered == 0))]
         m.d.sync += [aw_done.eq((aw_done | asked) & ~done), w_done.eq((w_done | sent) & ~done),
-                     unanswered.eq(unanswered + asked - self.b.valid)]
+                     unanswered.eq(unanswered + asked - (self.b.valid & unanswered.any()))]
         return m

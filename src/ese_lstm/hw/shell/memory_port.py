@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, ResetSignal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import Flow, In, Out, connect, flipped
 from amaranth.utils import exact_log2
@@ -14,6 +14,7 @@ from ..emit import place
 from ..layouts import struct
 from ..memory.axi import LENGTH_BITS
 from ..memory.gearbox import ROW_COUNT_BITS
+from ..memory.guard import TIMEOUT_BITS, Guard
 from ..memory.row_fetch import RowFetch
 from ..memory.write_master import WriteMaster
 from .load_unit import memory_beat_layout
@@ -39,7 +40,7 @@ def memory_ports(shell: ShellConfig) -> Iterator[tuple[str, Flow, int]]:
 
 
 class MemoryPort(wiring.Component):
-    """Row fetch and write master behind the signals of one AXI4 master.
+    """Row fetch and write master behind the guard and the signals of one AXI4 master.
 
     Parameters
     ----------
@@ -48,8 +49,10 @@ class MemoryPort(wiring.Component):
     Members
     -------
     The signals of :func:`memory_ports`. base, count, enable, rows: see ``RowFetch``. words: see
-    ``WriteMaster``. read_idle, write_idle: nothing under way. read_error, write_error, read_beat,
-    write_beat: one cycle each.
+    ``WriteMaster``. read_idle, write_idle: the row fetch, the write master wait for nothing.
+    read_error, write_error, read_beat, write_beat: one cycle each.
+    resume: isolation may end as soon as both are idle. forget, timeout, isolated, timed_out,
+    stray, busy: see ``Guard``.
     """
 
     def __init__(self, *, config: EngineConfig, shell: ShellConfig) -> None:
@@ -62,6 +65,8 @@ class MemoryPort(wiring.Component):
             "words": In(stream.Signature(memory_beat_layout(shell))),
             **{f"{way}_{what}": Out(1) for way in ("read", "write")
                for what in ("idle", "error", "beat")},
+            "resume": In(1), "forget": In(1), "timeout": In(TIMEOUT_BITS),
+            **{name: Out(1) for name in ("busy", "isolated", "timed_out", "stray")},
         })
 
     def elaborate(self, platform: object) -> Module:
@@ -73,21 +78,36 @@ class MemoryPort(wiring.Component):
         connect(m, fetch.rows, flipped(self.rows))
         connect(m, flipped(self.words), writer.words)
 
-        for name, request in (("aw", writer.aw), ("ar", fetch.ar)):
+        # The guard goes on through a reset of the two masters.
+        guard = Guard(shell=self.shell)
+        place(m, platform, "guard", guard, module="ese_guard")
+        connect(m, fetch.ar, guard.inside_ar)
+        connect(m, guard.inside_r, fetch.r)
+        connect(m, writer.aw, guard.inside_aw)
+        connect(m, writer.w, guard.inside_w)
+        connect(m, guard.inside_b, writer.b)
+        m.d.comb += [
+            guard.reset.eq(ResetSignal()), guard.forget.eq(self.forget),
+            guard.resume.eq(self.resume & fetch.idle & writer.idle),
+            guard.timeout.eq(self.timeout), self.isolated.eq(guard.isolated),
+            self.timed_out.eq(guard.timed_out), self.stray.eq(guard.stray),
+            self.busy.eq(guard.busy | ~fetch.idle | ~writer.idle)]
+
+        for name, request in (("aw", guard.aw), ("ar", guard.ar)):
             values = {"addr": request.payload.address, "len": request.payload.length,
                       "size": exact_log2(self.shell.memory_bytes), "burst": INCR, "cache": CACHE,
                       "valid": request.valid}
             m.d.comb += [getattr(self, name + field).eq(value) for field, value in values.items()]
             m.d.comb += request.ready.eq(getattr(self, f"{name}ready"))
         m.d.comb += [
-            self.wdata.eq(writer.w.payload.data), self.wstrb.eq(writer.w.payload.strobe),
-            self.wlast.eq(writer.w.payload.last), self.wvalid.eq(writer.w.valid),
-            writer.w.ready.eq(self.wready),
-            writer.b.payload.resp.eq(self.bresp), writer.b.valid.eq(self.bvalid),
-            self.bready.eq(writer.b.ready),
-            fetch.r.payload.data.eq(self.rdata), fetch.r.payload.resp.eq(self.rresp),
-            fetch.r.payload.last.eq(self.rlast), fetch.r.valid.eq(self.rvalid),
-            self.rready.eq(fetch.r.ready),
+            self.wdata.eq(guard.w.payload.data), self.wstrb.eq(guard.w.payload.strobe),
+            self.wlast.eq(guard.w.payload.last), self.wvalid.eq(guard.w.valid),
+            guard.w.ready.eq(self.wready),
+            guard.b.payload.resp.eq(self.bresp), guard.b.valid.eq(self.bvalid),
+            self.bready.eq(guard.b.ready),
+            guard.r.payload.data.eq(self.rdata), guard.r.payload.resp.eq(self.rresp),
+            guard.r.payload.last.eq(self.rlast), guard.r.valid.eq(self.rvalid),
+            self.rready.eq(guard.r.ready),
             fetch.base.eq(self.base), fetch.count.eq(self.count), fetch.enable.eq(self.enable),
             self.read_idle.eq(fetch.idle), self.read_error.eq(fetch.error),
             self.read_beat.eq(self.rvalid & self.rready),

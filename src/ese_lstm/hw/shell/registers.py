@@ -12,6 +12,7 @@ from ...contract.identity import identity_words
 from ...contract.registers import (
     ADDRESS_BITS,
     DATA_BITS,
+    MEMORY_TIMEOUT_CYCLES,
     REGISTERS,
     register,
 )
@@ -58,7 +59,8 @@ class Registers(wiring.Component):
     to one cycle after reset_hold is low; meanwhile events are ignored.
     status: :func:`status_layout`. error_set: :func:`error_layout`, one cycle an event. events:
     :func:`event_layout`, one cycle an event. counters: the engine's, ``hw.counters``.
-    weight_base (bytes), weight_rows: only if the engine streams weights.
+    watchdog: cycles. weight_base (bytes), weight_rows, memory_timeout (cycles), memory_forget (one
+    cycle, the one in which BVALID rises): but for the first only if the engine streams weights.
 
     Latency: AW and W accepted → BVALID, WRITE_LATENCY cycles, and the register shows it then;
     AR accepted → RVALID, READ_LATENCY cycles. An event is readable EVENT_LATENCY cycles after it,
@@ -80,10 +82,12 @@ class Registers(wiring.Component):
             "run": Out(1), "soft_reset": Out(1), "reset_hold": In(1),
             "status": In(status_layout()), "error_set": In(error_layout()),
             "events": In(event_layout()), "counters": In(counter_layout()),
+            "watchdog": Out(DATA_BITS),
         }
         if config.fetch_depth:
             members |= {"weight_base": Out(shell.memory_address_bits),
-                        "weight_rows": Out(DATA_BITS)}
+                        "weight_rows": Out(DATA_BITS), "memory_forget": Out(1),
+                        "memory_timeout": Out(DATA_BITS, init=MEMORY_TIMEOUT_CYCLES)}
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
@@ -138,20 +142,22 @@ class Registers(wiring.Component):
         with m.Elif(~self.reset_hold):
             m.d.sync += self.soft_reset.eq(0)
 
-        def keep(name: str, kept: Value, lasting: bool = False) -> None:
+        def keep(name: str, kept: Value, lasting: bool = False, reset: int = 0) -> None:
             """A field that reads what was written."""
             m.d.sync += kept.eq(written(name, kept) if lasting else
-                                Mux(begin, 0, written(name, kept)))
+                                Mux(begin, reset, written(name, kept)))
 
         scratch, enable = Signal(DATA_BITS), Signal(len(register("IRQ_ENABLE").fields))
         keep("SCRATCH", scratch, lasting=True)
         keep("CONTROL", self.run)
         keep("IRQ_ENABLE", enable)
+        keep("WATCHDOG", self.watchdog)
 
-        happened = Cat(self.error_set[name] for name in error_layout().members)
         error = Signal(len(register("ERROR").fields))
         pending = Signal(len(register("IRQ_STATUS").fields))
-        events = Cat(happened & ~self.soft_reset.replicate(len(happened)), access)
+        events = Cat(access if field.name == "access" else
+                     self.error_set[field.name] & ~self.soft_reset
+                     for field in register("ERROR").fields)
         interrupts = Cat(self.events.frames_out & ~self.soft_reset, events.any())
         for name, kept, sets in (("ERROR", error, events), ("IRQ_STATUS", pending, interrupts)):
             cleared = Mux(selected[name], ones[:len(kept)], 0)
@@ -159,16 +165,20 @@ class Registers(wiring.Component):
         m.d.sync += self.irq.eq((pending & enable).any())
 
         words = {"SCRATCH": scratch, "ERROR": error, "IRQ_ENABLE": enable, "IRQ_STATUS": pending,
-                 "CONTROL": _word("CONTROL", {"run": self.run, "soft_reset": self.soft_reset}),
-                 "COUNTER_SNAPSHOT": C(0, 1)}
+                 "CONTROL": _word("CONTROL", {"run": self.run, "soft_reset": self.soft_reset,
+                                              "memory_forget": C(0, 1)}),
+                 "COUNTER_SNAPSHOT": C(0, 1), "WATCHDOG": self.watchdog}
         if self.config.fetch_depth:
             keep("WEIGHT_BASE_LO", self.weight_base[:DATA_BITS])
             if len(self.weight_base) > DATA_BITS:
                 keep("WEIGHT_BASE_HI", self.weight_base[DATA_BITS:])
             keep("WEIGHT_ROWS", self.weight_rows)
+            keep("MEMORY_TIMEOUT", self.memory_timeout, reset=MEMORY_TIMEOUT_CYCLES)
+            forget = control.field("memory_forget").lsb
+            m.d.sync += self.memory_forget.eq(selected["CONTROL"] & ones[forget])
             words |= {"WEIGHT_BASE_LO": self.weight_base[:DATA_BITS],
                       "WEIGHT_BASE_HI": self.weight_base[DATA_BITS:],
-                      "WEIGHT_ROWS": self.weight_rows}
+                      "WEIGHT_ROWS": self.weight_rows, "MEMORY_TIMEOUT": self.memory_timeout}
         return words
 
     def _counted(self, m: Module, latch: Value) -> dict[str, Value]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from amaranth.hdl import Const, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Flow, In, Member, Out
 
@@ -18,9 +18,11 @@ from .load_unit import ERRORS, LoadUnit
 from .memory_port import MemoryPort, memory_ports
 from .registers import Registers
 from .result_pack import ResultPack
+from .watchdog import Watchdog
 
 STREAMS_IN, STREAM_OUT = ("s_axis_load", "s_axis_frame"), "m_axis_frame"
 LITE, MEMORY = "s_axil", "m_axi"
+MEMORY_EVENTS = ("beats_read", "beats_write", "weight_rows")
 
 
 class Shell(wiring.Component):
@@ -79,9 +81,11 @@ class Shell(wiring.Component):
             place(m, platform, "memory_port", memory, module="ese_memory_port")
             self._external(m, memory, registers, load, engine)
             written = memory.write_idle
-            events |= {"beats_read": memory.read_beat, "beats_write": memory.write_beat,
-                       "weight_rows": engine.rows.valid & engine.rows.ready}
-            errors |= {"memory_read": memory.read_error, "memory_write": memory.write_error}
+            events |= dict(zip(MEMORY_EVENTS, (
+                memory.read_beat, memory.write_beat, engine.rows.valid & engine.rows.ready),
+                strict=True))
+            errors |= {"memory_read": memory.read_error, "memory_write": memory.write_error,
+                       "memory_timeout": memory.timed_out, "memory_stray": memory.stray}
 
         # Run and reset. A run that is lowered and raised again waits until the engine is idle.
         run, reset = Signal(), registers.soft_reset
@@ -123,6 +127,8 @@ class Shell(wiring.Component):
             "beats_load": moved["s_axis_load"]}
         errors |= {"frame_length": unpack.length_error, "frame_keep": unpack.keep_error,
                    **{f"load_{name}": getattr(load, f"{name}_error") for name in ERRORS}}
+        errors["watchdog"] = self._watched(m, platform, registers, engine, unpack, pack, Cat(
+            *moved.values(), *(value for name, value in events.items() if name in MEMORY_EVENTS)))
         status = {"idle": loadable & ~reset, "running": ~engine.idle, "load_busy": load.busy,
                   "frame_busy": unpack.busy, "result_busy": pack.beats.valid}
         for target, values in ((registers.events, events), (registers.error_set, errors),
@@ -131,16 +137,35 @@ class Shell(wiring.Component):
         m.d.comb += [registers.counters.eq(engine.counters), self.irq.eq(registers.irq)]
         return m
 
+    def _watched(self, m: Module, platform: object, registers: Registers, engine: Engine,
+                 unpack: FrameUnpack, pack: ResultPack, beats: Value) -> Value:
+        """The watchdog's event. beats: those that move on the ports."""
+        watchdog = Watchdog(config=self.config)
+        place(m, platform, "watchdog", watchdog, module="ese_watchdog", clear=registers.soft_reset)
+        column, row = unpack.frames, pack.rows
+        taken = row.valid & row.ready
+        m.d.comb += [
+            watchdog.cycles.eq(registers.watchdog), watchdog.counters.eq(engine.counters),
+            watchdog.running.eq(~engine.idle), watchdog.frame_in.eq(unpack.frame),
+            watchdog.frame_out.eq(taken & row.payload.last),
+            watchdog.offered.eq(column.valid & ~column.ready),
+            watchdog.held.eq(pack.beats.valid & ~pack.beats.ready),
+            watchdog.moved.eq(beats.any() | taken | (column.valid & column.ready)
+                              | engine.trace_cell.valid | engine.trace_result.valid)]
+        return watchdog.expired
+
     def _external(self, m: Module, memory: MemoryPort, registers: Registers, load: LoadUnit,
                   engine: Engine) -> None:
         """The memory port: rows to the engine while it runs, words from load packets."""
         wiring.connect(m, memory.rows, engine.rows)
         wiring.connect(m, load.memory, memory.words)
-        idle = memory.read_idle & memory.write_idle
         m.d.comb += [
+            memory.timeout.eq(registers.memory_timeout), memory.forget.eq(registers.memory_forget),
+            memory.resume.eq(registers.soft_reset),
+            registers.status.memory_isolated.eq(memory.isolated),
             memory.base.eq(registers.weight_base), memory.count.eq(registers.weight_rows),
-            memory.enable.eq(engine.rows_enable), registers.status.memory_busy.eq(~idle),
-            registers.reset_hold.eq(~idle)]
+            memory.enable.eq(engine.rows_enable), registers.status.memory_busy.eq(memory.busy),
+            registers.reset_hold.eq(~memory.read_idle | ~memory.write_idle)]
         for name, flow, _width in memory_ports(self.shell):
             port, signal = getattr(self, f"{MEMORY}_{name}"), getattr(memory, name)
             m.d.comb += signal.eq(port) if flow is In else port.eq(signal)

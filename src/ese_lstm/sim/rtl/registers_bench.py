@@ -19,7 +19,7 @@ CHANNELS = ("aw", "w", "b", "ar", "r")
 ERRORS = tuple(field.name for field in register("ERROR").fields if field.name != "access")
 ACCESS = register("ERROR").field("access").mask
 RESULTS = {"b": ("bresp",), "r": ("rresp", "rdata")}
-KEPT = ("SCRATCH", "IRQ_ENABLE", "WEIGHT_BASE_LO", "WEIGHT_ROWS")
+KEPT = ("SCRATCH", "IRQ_ENABLE", "WATCHDOG", "WEIGHT_BASE_LO", "WEIGHT_ROWS", "MEMORY_TIMEOUT")
 """Registers that read what was written last."""
 
 
@@ -36,7 +36,7 @@ class RegistersBench:
         self.constants = {str(name): int(word) for name, word in
                           zip(values["names"], values["words"], strict=True)}
         self.known = {int(place) for place in values["offsets"]}
-        self.kept = {name: 0 for name in KEPT if offset(name) in self.known}
+        self.kept = {name: _reset(name) for name in KEPT if offset(name) in self.known}
         self.compared = self.refused = self.flushed = 0
 
     def connect(self) -> None:
@@ -101,8 +101,7 @@ class RegistersBench:
         """Constants, and reset values of the rest."""
         for each in REGISTERS:
             if offset(each.name) in self.known and each.name != "STATUS":
-                word = sum((field.reset or 0) << field.lsb for field in each.fields)
-                await self.check(each.name, self.constants.get(each.name, word))
+                await self.check(each.name, self.constants.get(each.name, _reset(each.name)))
 
     async def random_accesses(self, count: int) -> None:
         """Writes with any strobes to registers that keep them, reads, and what must be refused."""
@@ -171,10 +170,10 @@ class RegistersBench:
                 happens = self.rng.random() < 0.3
                 getattr(self.dut, f"events__{name}").value = int(happens)
                 events[name] += happens
-            for place, name in enumerate(ERRORS):
+            for name in ERRORS:
                 happens = self.rng.random() < 0.3 / cycles
                 getattr(self.dut, f"error_set__{name}").value = int(happens)
-                errors |= happens << place
+                errors |= happens << register("ERROR").field(name).lsb
         await RisingEdge(self.dut.clk)
         for name in SHELL_COUNTERS:
             getattr(self.dut, f"events__{name}").value = 0
@@ -228,8 +227,13 @@ class RegistersBench:
             await _soon(event.wait())
         self.flushed += sum(event.data is None for event in under_way)
         for name in (*self.kept, "ERROR", "CONTROL", "IRQ_STATUS"):
-            await self.check(name, 0)
-        self.kept = dict.fromkeys(self.kept, 0)
+            await self.check(name, _reset(name))
+        self.kept = {name: _reset(name) for name in self.kept}
+
+
+def _reset(name: str) -> int:
+    """A register's word after reset."""
+    return sum((field.reset or 0) << field.lsb for field in register(name).fields)
 
 
 async def _soon(waiting: Coroutine[Any, Any, Any]) -> Any:

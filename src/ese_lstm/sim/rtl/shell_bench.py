@@ -56,7 +56,8 @@ class ShellBench:
                     "ar": read.ar_channel, "r": read.r_channel}
         self.memory: AxiRam | None = None
         if hasattr(dut, "m_axi_arvalid"):
-            self.memory = AxiRam(AxiBus.from_prefix(dut, "m_axi"), *ports, size=MEMORY_BYTES)
+            # No reset: a memory goes on when the shell is reset.
+            self.memory = AxiRam(AxiBus.from_prefix(dut, "m_axi"), dut.clk, size=MEMORY_BYTES)
             sides = self.memory.write_if, self.memory.read_if
             for name in MEMORY_CHANNELS:
                 part = name.removeprefix("memory_")
@@ -95,7 +96,7 @@ class ShellBench:
             await self._edge
 
     async def reset(self, cycles: int = 4) -> None:
-        """Reset the shell and all its partners."""
+        """Reset the shell and all its partners but the memory."""
         self.dut.rst.value = 1
         await self.cycles(cycles)
         self.dut.rst.value = 0
