@@ -18,7 +18,7 @@ BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo bench ablations test sim verilog synth timing lint-verilog lint types clean
+.PHONY: help demo bench ablations test prove sim verilog synth timing lint-verilog lint types clean
 .PHONY: compress-speed report-check
 .PHONY: speech demo-speech curves bench-shell bench-streaming bench-resemblyzer distclean
 
@@ -78,6 +78,9 @@ report-check: $(VENV)/.ready-dev  ## ese report in headless Chromium; screenshot
 test: lint types $(VENV)/.ready-dev  ## lint, types, all tests and every cocotb bench
 	$(BIN)/pytest $(PYTEST_FLAGS)
 
+prove: $(VENV)/.ready-prove  ## proofs of hardware units; PROVE_DEPTH=2: twice as many cycles
+	$(BIN)/pytest $(PYTEST_FLAGS) tests/prove
+
 sim: $(VENV)/.ready-dev  ## every cocotb bench on the exported Verilog, and the runtime on it
 	$(BIN)/pytest $(PYTEST_FLAGS) tests/sim/rtl tests/runtime
 
@@ -123,7 +126,8 @@ EXTRAS_bench := [compress,sim,bench]
 EXTRAS_train := [train,sim,bench]
 EXTRAS_mel := [train,sim,demo]
 EXTRAS_synth := [synth]
-EXTRAS_dev := [compress,onnx,train,sim,demo,bench,synth,dev]
+EXTRAS_prove := [prove]
+EXTRAS_dev := [compress,onnx,train,sim,demo,bench,synth,prove,dev]
 
 $(VENV)/.ready-%: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing into $(VENV) …"
