@@ -80,6 +80,6 @@ def test_holds(proof, prove) -> None:
     (Fetch, "nothing_stuck", (fetch_fifo, "prefetch.w_en.eq(ready)", "prefetch.w_en.eq(0)")),
     (Frames, "frames_order", (frame_output, "promised != depth", "promised != depth + 1")),
     (Frames, "empty", (frame_output, "self.issued & ~take", "self.issued")),
-], ids=str)
+])
 def test_a_broken_line_is_found(proof, claim, mutation, refute) -> None:
     refute(proof, [mutation], claim)

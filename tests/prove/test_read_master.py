@@ -103,6 +103,6 @@ def test_holds(proof, prove) -> None:
     (GuardedMaster, "memory_ar_stable", (
         guard, 'valid = Signal(reset_less=True, name="ar_valid")',
         'valid = Signal(name="ar_valid")')),
-], ids=str)
+])
 def test_a_broken_line_is_found(proof, claim, mutation, refute) -> None:
     refute(proof, [mutation], claim)
