@@ -19,7 +19,7 @@ BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo bench ablations test sim verilog synth timing lint-verilog lint types clean
+.PHONY: help demo bench ablations test prove sim verilog synth timing lint-verilog lint types clean
 .PHONY: fuzz compress-speed report-check
 .PHONY: speech demo-speech curves bench-shell bench-streaming bench-resemblyzer distclean
 
@@ -82,6 +82,9 @@ test: lint types $(VENV)/.ready-dev  ## lint, types, all tests and every cocotb 
 fuzz: $(VENV)/.ready-dev  ## the random tests with fresh seeds, for SECONDS (600); prints how to repeat
 	$(BIN)/python tests/fuzz.py $(SECONDS) $(FUZZ_FLAGS)
 
+prove: $(VENV)/.ready-prove  ## proofs of hardware units; PROVE_DEPTH=2: twice as many cycles
+	$(BIN)/pytest $(PYTEST_FLAGS) tests/prove
+
 sim: $(VENV)/.ready-dev  ## every cocotb bench on the exported Verilog, and the runtime on it
 	$(BIN)/pytest $(PYTEST_FLAGS) tests/sim/rtl tests/runtime
 
@@ -127,7 +130,8 @@ EXTRAS_bench := [compress,sim,bench]
 EXTRAS_train := [train,sim,bench]
 EXTRAS_mel := [train,sim,demo]
 EXTRAS_synth := [synth]
-EXTRAS_dev := [compress,onnx,train,sim,demo,bench,synth,dev]
+EXTRAS_prove := [prove]
+EXTRAS_dev := [compress,onnx,train,sim,demo,bench,synth,prove,dev]
 
 $(VENV)/.ready-%: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing into $(VENV) …"

@@ -7,7 +7,7 @@ from amaranth.hdl import Module, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ese_lstm.hw.emit import Emitter, emit, place
+from ese_lstm.hw.emit import Emitter, _trigger, emit, place
 from ese_lstm.sim.rtl.lockstep import amaranth_trace, verilog_trace
 
 
@@ -141,3 +141,19 @@ def test_the_verilog_behaves_as_the_amaranth_model(seed: int) -> None:
     expected = amaranth_trace(Top(), stimulus)
     assert len(set(expected["trace__sums"])) > cycles // 2
     assert verilog_trace(Top(), "t_top", stimulus) == expected
+
+
+def test_every_process_starts_at_an_event() -> None:
+    """Its trigger gets its value by an assignment, not where it is declared."""
+    text = emit(Top(), "t_top")
+    triggers = re.findall(r"^ +if \((\\\S+) \) begin end$", text, re.MULTILINE)
+    assert triggers
+    for name in set(triggers):
+        declared = rf"^  reg {re.escape(name)} ;\n  initial {re.escape(name)}  <= 0;$"
+        assert re.search(declared, text, re.MULTILINE)
+    assert not re.search(r"^  reg \\\$auto\S+ +=", text, re.MULTILINE)
+
+
+def test_a_trigger_declared_otherwise_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"trigger \\\$t must be declared once .* but is 0 times"):
+        _trigger("  reg \\$t  = 1'b0;\n  always @* begin\n    if (\\$t ) begin end\n  end\n")

@@ -154,7 +154,7 @@ class Guard(wiring.Component):
             m.d.sync += [valid.eq(0), reads.eq(0)]
         with m.If(self.reset):
             m.d.sync += owed.eq(0)
-        return _Side(reads.any(), owed.any(), valid | due, self.r.valid & ~due)
+        return _Side(reads.any(), owed.any() | take, valid | due, self.r.valid & ~due)
 
     def _writes(self, m: Module, opened: Signal, isolated: Signal, forget: Signal
                 ) -> _Side:
@@ -211,4 +211,5 @@ class Guard(wiring.Component):
             m.d.sync += [asked.eq(0), valid.eq(0), left.eq(0), writes.eq(0)]
         with m.If(self.reset):
             m.d.sync += [owed.eq(0), going.eq(0)]
-        return _Side(writes.any(), owed.any() | going, asked | valid | due, self.b.valid & ~due)
+        return _Side(writes.any(), owed.any() | going | take, asked | valid | due,
+                     self.b.valid & ~due)
