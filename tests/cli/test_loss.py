@@ -286,6 +286,23 @@ def test_an_image_against_its_checkpoint(folder, seed):
     assert refused.stdout == ""
 
 
+def test_a_report_against_the_checkpoint(folder, seed):
+    """The page has the figures that simulate prints, and warns alike."""
+    write(recurrent_lstm(seed), np.random.default_rng(seed).normal(size=(60, 5)))
+    ese("compress", "my.pt", "--density", "0.1", *TINY_OPTIONS, "--frames", "f.npy", "-o", "my.ese")
+    said = ese("simulate", "my.ese", "f.npy", "--against", "my.pt")
+    told = ese("report", "my.ese", "--frames", "f.npy", "--against", "my.pt", "-o", "page")
+    text = (folder / "page/index.html").read_text()
+    for row in ("after pruning", "+ weights", "+ activations"):
+        assert f">{rows(said.stdout, row)}<" in text[text.index(row):][:200]
+    assert "pruning costs most" in told.stderr and "pruning costs most" in text
+    assert "60 frames, against my.pt, in 1 pieces" in text
+    ese("report", "my.ese", "--against", "my.pt", "-o", "none", code=2)
+    torch.save(recurrent_lstm(seed + 1).state_dict(), "other.pt")
+    ese("report", "my.ese", "--frames", "f.npy", "--against", "other.pt", "-o", "none", code=2)
+    assert not (folder / "none").exists()
+
+
 def test_an_image_calibrated_on_other_frames(folder, seed):
     """Frames of another range: what the same command gives if it is told of them."""
     frames = np.random.default_rng(seed).normal(size=(60, 5))

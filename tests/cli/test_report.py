@@ -14,6 +14,7 @@ from ese_lstm.cli.html import page, pairs, table
 from ese_lstm.cli.main import main
 from ese_lstm.cli.report import _figures
 from ese_lstm.cli.show import step
+from ese_lstm.compress.figures import CHECKSUM, figures_checksum
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.image import read_image
 from ese_lstm.sim.golden.cycles import simulate_model
@@ -195,6 +196,9 @@ def test_figures_of_before_and_of_another_image(folder):
     _figures(folder / "old.json", path, image)
     other = {**old, "image_sha256": "0" * 64}
     (folder / "other.json").write_text(json.dumps(other))
+    with pytest.raises(EseError, match="must match its SHA-256, but the file is corrupted"):
+        _figures(folder / "other.json", path, image)
+    (folder / "other.json").write_text(json.dumps(other | {CHECKSUM: figures_checksum(other)}))
     with pytest.raises(EseError, match="must be those of this image, but .* has another SHA-256"):
         _figures(folder / "other.json", path, image)
     for change in ({"stages": [{"name": "dense"}]}, {"layers": [1]}, {"calibrated": "yes"},

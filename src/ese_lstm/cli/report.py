@@ -1,10 +1,13 @@
 """``ese report``: everything an image and its measurements say, as one HTML page."""
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from ..contract.errors import EseError
@@ -14,6 +17,7 @@ from .command_line import command_line
 from .curves import read_curves
 from .frames import load_streams
 from .html import page
+from .options import checkpoint_options, read_key_map
 from .outputs import check_files_in
 from .report_parts import (
     Subject,
@@ -29,7 +33,7 @@ from .report_parts import (
     stage_part,
     tensor_part,
 )
-from .show import console
+from .show import console, warn
 
 CUT = 200
 """Frames of a piece for SQNR: long recordings run side by side."""
@@ -50,11 +54,17 @@ CUT = 200
 @click.option("--frames", type=click.Path(path_type=Path), multiple=True, metavar="FILE.npy",
               help="Feature frames, as for `ese compress`: adds SQNR and saturations of every "
                    "activation. May be repeated.")
+@click.option("--against", type=click.Path(path_type=Path), metavar="CHECKPOINT",
+              help="The file that the image was compressed from: the outputs' error against the "
+                   "original float network, measured on --frames.")
+@checkpoint_options
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FOLDER",
               help="Folder to write index.html to.")
 @click.pass_context
 def report(ctx: click.Context, image_path: Path, figures: Path | None, compare: Path | None,
-           curves: tuple[Path, ...], frames: tuple[Path, ...], output: Path) -> None:
+           curves: tuple[Path, ...], frames: tuple[Path, ...], against: Path | None,
+           gate_order: str | None, prefix: str | None, key_map: tuple[str, ...],
+           output: Path) -> None:
     """Write one self-contained HTML page about IMAGE.
 
     PER against sparsity, bits per weight by stage, cycles and utilisation by the cycle model, lane
@@ -68,6 +78,8 @@ def report(ctx: click.Context, image_path: Path, figures: Path | None, compare: 
     """
     place = output / "index.html"
     check_files_in(output, place.name)
+    if against is not None and not frames:
+        raise EseError("against: must be given with --frames, on which the outputs are compared")
     with console.status("Reading") as status:
         from ..compress.storage import stages
         from ..sim.golden.noise import measure_noise
@@ -83,15 +95,36 @@ def report(ctx: click.Context, image_path: Path, figures: Path | None, compare: 
         if streams:
             status.update("Running the golden model")
         noise = measure_noise(image, streams, CUT) if streams else ()
-        sources = [path for path in (figures, *curves, *frames) if path is not None]
-        parts = [chief_figures(subjects[0], sizes), accuracy(points), loss_part(values),
-                 stage_part(sizes, subjects[0]), cycle_part(subjects), load_part(subjects),
-                 matrix_part(image, values),
+        outputs = values.get("outputs")
+        if against is not None:
+            outputs = _measured(image, against, prefix, gate_order, read_key_map(key_map), streams,
+                                status.update)
+        sources = [path for path in (figures, against, *curves, *frames) if path is not None]
+        parts = [chief_figures(subjects[0], sizes), accuracy(points),
+                 loss_part(outputs, against), stage_part(sizes, subjects[0]),
+                 cycle_part(subjects), load_part(subjects), matrix_part(image, values),
                  tensor_part(noise, sum(map(len, streams)), CUT), format_part(image, values),
                  provenance_part(subjects, command_line(ctx), sources)]
         text = page(f"{image_path.name}: {image.manifest.source} on ESE", _subtitle(image), parts)
     write_atomically(place, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    if against is not None and outputs and outputs["advice"]:
+        warn(f"{image_path.name}: {outputs['advice']['text']}")
     click.echo(str(place))
+
+
+def _measured(image: Image, against: Path, prefix: str | None, gate_order: str | None,
+              key_map: Mapping[str, str], streams: Sequence[NDArray[np.floating]],
+              say: Callable[[str], None]) -> dict[str, Any]:
+    """The loss at the outputs against this checkpoint, and advice if they are poor."""
+    from .against import advice_against, loss_against, original_of
+
+    original = original_of(image, against, prefix, gate_order, key_map)
+    loss = loss_against(image, original, streams)
+    if not loss.poor:
+        return {**loss.to_dict(), "advice": None}
+    advice = advice_against(image, original, streams, lambda option:
+                            say(f"The outputs are poor; trying {option}"))
+    return {**loss.to_dict(), "advice": {"trials": [], "text": f"{loss.sentence} {advice}"}}
 
 
 def _subject(path: Path) -> Subject:
@@ -122,7 +155,8 @@ def _figures(path: Path, image_path: Path, image: Image) -> dict[str, Any]:
 
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        whole = values.get(CHECKSUM) in (None, figures_checksum(values))
+        whole = (not {CHECKSUM, "image_sha256"} & values.keys()
+                 or values.get(CHECKSUM) == figures_checksum(values))
         for name, kind in (("matrices", MatrixReport), ("layers", LayerReport), ("stages", Stage)):
             values[name] = [TypeAdapter(kind).validate_json(json.dumps(item), strict=True)
                             for item in values[name]]

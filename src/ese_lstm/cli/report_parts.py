@@ -220,19 +220,21 @@ def tensor_part(noise: Sequence["TensorNoise"], frames: int, cut: int) -> str:
                   f"state. " + TENSOR_NOTE))
 
 
-def loss_part(values: dict[str, Any]) -> str:
-    """Error of the outputs against the original network, as `ese compress` measured it."""
-    outputs = values.get("outputs")
+def loss_part(outputs: dict[str, Any] | None, against: Path | None) -> str:
+    """Error of the outputs against the original network, of the file ``against``, or, if that is
+    None, as `ese compress` measured it."""
     if outputs is None:
         return section(LOSS_TITLE, paragraph(
             "Not measured: it is among the figures (--figures) of an `ese compress --report` with "
-            "--frames."))
+            "--frames, or is measured here on --frames with --against CHECKPOINT."))
     header, trials = trial_rows(outputs)
+    frames = "calibration frames" if against is None else f"frames, against {against.name},"
     return section(
         LOSS_TITLE, table(*loss_rows(outputs)),
-        paragraph(f"{outputs['frames']:,} calibration frames in {outputs['streams']:,} pieces from "
-                  f"zero state; every step with the errors of those before it."),
-        *([paragraph(outputs["advice"]["text"]), table(header, trials)] if trials else []))
+        paragraph(f"{outputs['frames']:,} {frames} in {outputs['streams']:,} pieces from zero "
+                  f"state; every step with the errors of those before it."),
+        *([paragraph(outputs["advice"]["text"])] if outputs.get("advice") else []),
+        *([table(header, trials)] if trials else []))
 
 
 def format_part(image: Image, values: dict[str, Any]) -> str:
