@@ -197,6 +197,19 @@ def test_states_that_start_from_zero(tmp_path, kind):
                               f"from zeros on: {name}",) if more else ())
 
 
+def test_zero_states_of_frames_that_the_host_makes(tmp_path):
+    """Their sizes follow from the input's, though the file does not say those of what Relu makes;
+    null states of three streams don't fit any other number."""
+    nodes = [helper.make_node("Relu", ["frames"], ["x"]), *zeros("one", "streams", "cells")[:-1],
+             helper.make_node("Expand", ["null", "dims"], ["h"])]
+    path = with_states(tmp_path, "h", "h", nodes, [("null", np.zeros((1, 3, CELLS), np.float32))])
+    model = onnx.load(str(path))
+    model.graph.input[0].CopyFrom(info("frames", 5, 3, INPUTS))
+    onnx.save(model, str(path))
+    assert load_network(path).notes == (
+        "nodes of m.onnx outside the LSTM, left to the host: Relu ×1",)
+
+
 @pytest.mark.parametrize("what, shape", [
     ("initial_c", (1, 1, 6)), ("initial_h", (1, 1, 2)), ("initial_c", (2, 1, CELLS)),
     ("initial_c", (1, CELLS))])
