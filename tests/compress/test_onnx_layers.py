@@ -247,6 +247,18 @@ def test_states_other_than_zero(tmp_path):
             load_stacks(with_states(tmp_path, "", name, nodes, ones))
 
 
+def test_states_made_of_the_frames(tmp_path):
+    """A first frame of as many values as cells has the shape of a state, but is none."""
+    cut = helper.make_node("Slice", ["x", "start", "one"], ["h"])
+    weights = arrays(np.random.default_rng(1))
+    weights["W"] = np.zeros((1, 4 * CELLS, CELLS), np.float32)
+    path = save(tmp_path, weights, [cut], ("W", "R", "B", "", "h"), dims=("t", "b", CELLS),
+                constants=[("start", np.array([0])), ("one", np.array([1]))])
+    with pytest.raises(EseError, match=r"must have initial_h zero or an input of its own, but it "
+                                       r"is made of the frames 'x'$"):
+        load_stacks(path)
+
+
 def test_decoder_that_starts_from_an_encoder(tmp_path):
     weights = arrays(np.random.default_rng(1))
     encoder = helper.make_node("LSTM", ["x", "W", "R", "B"], ["", "h", ""], name="encoder",
