@@ -206,6 +206,19 @@ def test_what_lies_beside_the_state_dict_is_told(tmp_path):
     assert list(load_tensors(tmp_path / "m.pt")) == list(lstm.state_dict())
 
 
+def test_numbers_of_numpy_beside_the_weights(tmp_path):
+    """A loop's best loss, a normalisation; a file of objects is refused all the same."""
+    state = under("lstm", LSTM)
+    network = load(tmp_path, {"net": state, "best": np.float64(0.3), "step": np.int64(3),
+                              "mean": np.zeros(3, np.float32)})
+    assert outside(network) == ["mean"]
+    assert np.array_equal(network.layers[0].w_x, state["lstm.weight_ih_l0"].numpy())
+    arrays = {name: value.numpy() for name, value in state.items()}
+    assert np.array_equal(load(tmp_path, arrays).layers[0].w_y, arrays["lstm.weight_hh_l0"])
+    with pytest.raises(EseError, match=r"reading it would .*, which is refused"):
+        load(tmp_path, {**state, "names": np.array([print, {}], object)})
+
+
 def test_cells_of_a_projection_and_peepholes(tmp_path):
     state = {"c.weight_ih": torch.randn(16, 3), "c.weight_hh": torch.randn(16, 2),
              "c.weight_hr": torch.randn(2, 4), "c.bias": torch.randn(16),
