@@ -38,7 +38,7 @@ def keras(inputs=3):
     bias = torch.randn(16)
     return {"rnn.kernel": lstm.weight_ih_l0.detach().T.contiguous(), "rnn.bias": bias,
             "rnn.recurrent_kernel": lstm.weight_hh_l0.detach().T.contiguous(),
-            "dense": torch.ones(2)}, lstm
+            "dense": torch.ones(2, 16)}, lstm
 
 
 @pytest.mark.parametrize("inputs", [3, 16])
@@ -62,6 +62,8 @@ def test_kernels_of_keras(tmp_path, inputs):
      r"weight_hh_l0: must have the shape \(16, 4\), got \(4, 16\), which looks transposed"),
     ({"bias_ih_l0": "rnn.bias"}, r"^key_map: must use a tensor once, but 'rnn.bias' is both "
                                  r"bias_l0 and bias_ih_l0; the only bias of a layer is bias_l0"),
+    ({"bias_l0": "dense"},
+     r"^checkpoint: bias_l0: must have the shape \(16,\), got \(2, 16\)$"),
     ({"bias_l0": "transpose(rnn.bias)"}, r"^key_map: transpose\(rnn.bias\) must be of a matrix"),
     ({"bias_l0": "transpose(rnn.b)"}, r"^key_map: must name .* no 'rnn.b', only "),
     ({"bais_l0": "dense"}, r"^key_map: must give an LSTM's names .*, got 'bais_l0'$"),

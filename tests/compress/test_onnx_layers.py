@@ -197,6 +197,19 @@ def test_states_that_start_from_zero(tmp_path, kind):
                               f"from zeros on: {name}",) if more else ())
 
 
+def test_zero_states_of_frames_that_the_host_makes(tmp_path):
+    """Their sizes follow from the input's, though the file does not say those of what Relu makes;
+    null states of three streams don't fit any other number."""
+    nodes = [helper.make_node("Relu", ["frames"], ["x"]), *zeros("one", "streams", "cells")[:-1],
+             helper.make_node("Expand", ["null", "dims"], ["h"])]
+    path = with_states(tmp_path, "h", "h", nodes, [("null", np.zeros((1, 3, CELLS), np.float32))])
+    model = onnx.load(str(path))
+    model.graph.input[0].CopyFrom(info("frames", 5, 3, INPUTS))
+    onnx.save(model, str(path))
+    assert load_network(path).notes == (
+        "nodes of m.onnx outside the LSTM, left to the host: Relu ×1",)
+
+
 @pytest.mark.parametrize("what, shape", [
     ("initial_c", (1, 1, 6)), ("initial_h", (1, 1, 2)), ("initial_c", (2, 1, CELLS)),
     ("initial_c", (1, CELLS))])
@@ -232,6 +245,18 @@ def test_states_other_than_zero(tmp_path):
         with pytest.raises(EseError, match=r"must have initial_c zero, because streams start from "
                                            r"zero states, but it is a constant other than 0"):
             load_stacks(with_states(tmp_path, "", name, nodes, ones))
+
+
+def test_states_made_of_the_frames(tmp_path):
+    """A first frame of as many values as cells has the shape of a state, but is none."""
+    cut = helper.make_node("Slice", ["x", "start", "one"], ["h"])
+    weights = arrays(np.random.default_rng(1))
+    weights["W"] = np.zeros((1, 4 * CELLS, CELLS), np.float32)
+    path = save(tmp_path, weights, [cut], ("W", "R", "B", "", "h"), dims=("t", "b", CELLS),
+                constants=[("start", np.array([0])), ("one", np.array([1]))])
+    with pytest.raises(EseError, match=r"must have initial_h zero or an input of its own, but it "
+                                       r"is made of the frames 'x'$"):
+        load_stacks(path)
 
 
 def test_decoder_that_starts_from_an_encoder(tmp_path):

@@ -173,6 +173,21 @@ def test_layer_that_others_read_too(tmp_path, onnx_maker):
             load_stacks(path(change))
 
 
+def test_layer_of_which_others_read_the_sizes_alone(tmp_path, onnx_maker):
+    """Zero states of two batch-first modules: the exporter joins their transposes, and keeps one
+    for its shape."""
+    g = onnx_maker(np.random.default_rng(1), ("t", "b", SIZE))
+    y = g.squeezed(g.lstm("a", "x"))
+    turned_back = g.node("Transpose", [y], perm=[1, 0, 2])
+    streams = g.node("Slice", [g.node("Shape", [turned_back]), g.ints(0), g.ints(1)])
+    shape = g.node("Concat", [g.ints(1), streams, g.ints(SIZE)], axis=0)
+    top = g.lstm("b", y)
+    g.nodes[-1].input.extend(["", *[g.node("ConstantOfShape", [shape])] * 2])
+    g.nodes.append(g.nodes.pop(-2))
+    network = load_stacks(g.save(tmp_path, top))[0].network
+    assert len(network.layers) == 2 and network.notes == ()
+
+
 def test_layer_that_no_output_needs_is_none(tmp_path, onnx_maker):
     """The outputs are the first node's: the second is a remnant."""
     g = onnx_maker(np.random.default_rng(1))

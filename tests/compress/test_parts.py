@@ -107,7 +107,10 @@ TWO = nn.LSTM(3, 4, num_layers=2)
     *(({**under("enc.lstm", LSTM), name: torch.ones(1, 4)}, None,
        rf"must start from states of 0, .* learned state {name} beside 'enc.lstm'") for name in (
         "h0", "c0", "enc.h_0", "enc.c_0", "enc.hx", "enc.h_init", "enc.init_h.weight",
-        "initial_state", "enc.initial_states.0", "enc.initHidden", "enc.lstm_h0", "learned_cell")),
+        "initial_state", "enc.initial_states.0", "enc.initHidden", "enc.lstm_h0", "learned_cell",
+        # named freely
+        "h0_fwd", "trainable_h0", "enc.h0_param", "model_c0", "h_0s.0", "s0", "lstm_init",
+        "enc.learned_init", "init", "fc_h0.weight", "img2h0.bias")),
     ({"model": under("lstm", LSTM), "h0": torch.ones(4)}, None, r"learned state h0 beside 'lstm'"),
     ({**under("lstm", LSTM), "lstm.h0": torch.ones(4)}, None,
      r"lstm.h0, which is no part .* \(a learned state: "),
@@ -118,6 +121,8 @@ TWO = nn.LSTM(3, 4, num_layers=2)
     ({**cell("cell"), **under("norms.0", nn.LayerNorm(16)), **linear("up", 4, 16)}, None,
      r"has the tensors norms.0.weight, norms.0.bias beside it"),
     ({**cell("rnn.cell"), "rnn.shift": torch.ones(16)}, None, r"has the tensor rnn.shift beside"),
+    ({**cell("cells.0"), **cell("cells.1"), "gain": torch.ones(16)}, None, r"tensor gain beside"),
+    ({**cell("cell"), "peep_i": torch.ones(4)}, None, r"has the tensor peep_i beside"),
     # damage
     ({k: v for k, v in under("l", nn.LSTM(3, 4, 2, bidirectional=True)).items()
       if not k.endswith("_l1_reverse")}, None,
@@ -165,6 +170,8 @@ def outside(network):
     ({**under("a", LSTM), **under("b", nn.LSTM(4, 5, 2))}, "a,b", 3),
     ({**cell("d.c"), **under("d.n", nn.LayerNorm(4)), **linear("d.up", 4, 16)}, None, 1),
     ({**under("lstm", LSTM), "h0": torch.zeros(1, 4), "head.h0": torch.ones(4)}, None, 1),
+    ({**under("lstm", LSTM), **linear("hidden0"), **linear("h0"), **linear("init_conv"),
+      **linear("c0"), "start": torch.ones(3), "start_transitions": torch.ones(4)}, None, 1),
     ({**under("lstm", LSTM), "stft": torch.ones(4, dtype=torch.complex32),
       "late": torch.empty(3, device="meta")}, None, 1),
 ])
@@ -197,6 +204,19 @@ def test_what_lies_beside_the_state_dict_is_told(tmp_path):
         "tensors of m.pt beside those of 'net.lstm', left to the host: head.weight, head.bias")
     assert np.array_equal(network.layers[0].w_x, lstm.weight_ih_l0.detach().numpy())
     assert list(load_tensors(tmp_path / "m.pt")) == list(lstm.state_dict())
+
+
+def test_numbers_of_numpy_beside_the_weights(tmp_path):
+    """A loop's best loss, a normalisation; a file of objects is refused all the same."""
+    state = under("lstm", LSTM)
+    network = load(tmp_path, {"net": state, "best": np.float64(0.3), "step": np.int64(3),
+                              "mean": np.zeros(3, np.float32)})
+    assert outside(network) == ["mean"]
+    assert np.array_equal(network.layers[0].w_x, state["lstm.weight_ih_l0"].numpy())
+    arrays = {name: value.numpy() for name, value in state.items()}
+    assert np.array_equal(load(tmp_path, arrays).layers[0].w_y, arrays["lstm.weight_hh_l0"])
+    with pytest.raises(EseError, match=r"reading it would .*, which is refused"):
+        load(tmp_path, {**state, "names": np.array([print, {}], object)})
 
 
 def test_cells_of_a_projection_and_peepholes(tmp_path):

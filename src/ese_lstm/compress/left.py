@@ -42,8 +42,8 @@ def refuse_lost(file: TensorFile, parts: Sequence[Part], source: str) -> None:
                            f"{shown(file, parts)}{_ESCAPE}")
         if any(is_changed(rest) or is_inner(rest, cell) for rest in inner):
             inside.append(name)
-    inside += [name for part in parts for name in _of_gates(file.tensors, part)
-               if name not in inside]
+    gates = dict.fromkeys(name for part in parts for name in _of_gates(file.tensors, part))
+    inside += [name for name in gates if name not in inside]
     if inside:
         raise EseError(f"checkpoint: {source} must hold the whole of {shown(file, parts)} below "
                        f"that prefix, but has {several(inside)} beside it{hint(inside)}{_ESCAPE}")
@@ -61,7 +61,9 @@ def _of_gates(tensors: Tensors, cell: Part) -> list[str]:
     if cell.kind != "LSTMCell" or key not in tensors:
         return []
     gates = tensors[key].shape[:1]
-    parent = cell.title.rpartition(".")[0]
+    parent, _, last = cell.title.rpartition(".")
+    if last.isdigit():  # of a ModuleList: whoever has that list
+        parent = parent.rpartition(".")[0]
     start = f"{parent}." if parent else ""
     near = {name: shape_of(tensors, name) for name in tensors
             if name.startswith(start) and not name.startswith(cell.prefix)}

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from numpy.typing import NDArray
@@ -42,10 +43,11 @@ _HINTS = (
 )
 
 _STATE = {"h", "c", "hx", "cx", "hc", "hidden", "hiddens", "cell", "cells", "state", "states"}
-_FIRST = {"init", "initial", "start", "learned", "learnt", "learnable"}
+_FIRST = {"init", "initial", "start", "learned", "learnt", "learnable", "trainable"}
 _OWNER = {"lstm", "rnn", "encoder", "decoder", "enc", "dec", "prev", "last", "layer", "l"}
 """Words of a state's name: what it is, that it is the first, whose it is."""
 
+_PEEPHOLES = {"peephole", "peepholes", "peep", "peeps"}
 _NORM = {"ln", "bn", "norm", "layernorm", "batchnorm"}
 _INNER = {"ih", "hh", "gate", "gates", "c", "cell", "h", "hidden", "i", "g", "o"}
 """A norm's name, and of what inside a cell it is."""
@@ -98,7 +100,8 @@ def is_changed(name: str) -> bool:
 
 def is_initial_state(name: str) -> bool:
     """Whether a tensor (or the module that it is of, as ``init_h.weight``) is by its name a state
-    in which an LSTM starts: h0, c_0, hx, initial_state, learned_hidden …, also numbered."""
+    in which an LSTM starts: h0, c_0, hx, initial_state, learned_hidden …, also numbered, or with
+    words around it (``h0_fwd``)."""
     first, *rest = name.split(".")
     words = words_of(first)
     if _FIRST & set(words) and _STATE & set(words):
@@ -106,8 +109,13 @@ def is_initial_state(name: str) -> bool:
     if any(re.fullmatch("init(ial)?(h|c|hidden|cell|state)s?", word) for word in words):
         return True
     own = [word for word in words if not word.isdigit()]
-    return (all(part.isdigit() for part in rest) and bool(_STATE & set(own))
-            and all(word in _STATE or word in _OWNER for word in own))
+    zeroth = {word for word, number in pairwise(words) if number == "0"}
+    if not all(part.isdigit() for part in rest):
+        return "h" in zeroth and len(own) > 1
+    if zeroth & {*_STATE, "s"} or (own and "start" not in own and set(own) <= _FIRST | _OWNER
+                                   and _FIRST & set(own)):
+        return True
+    return bool(_STATE & set(own)) and all(word in _STATE or word in _OWNER for word in own)
 
 
 def is_inner(name: str, cell: bool) -> bool:
@@ -115,7 +123,7 @@ def is_inner(name: str, cell: bool) -> bool:
     beside a ``cell`` that a wrapper steps, a norm of gates or states (``ln_hh.weight``)."""
     first = name.partition(".")[0]
     words = set(words_of(first))
-    return bool((cell and _NORM & words and _INNER & words) or words & {"peephole", "peepholes"}
+    return bool((cell and _NORM & words and _INNER & words) or words & _PEEPHOLES
                 or re.fullmatch("[Ww](eight)?_?(c_?[ifo]|[ifo]_?c)(_l[0-9]+)?", first))
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..contract.errors import EseError
 from .onnx_graph import Graph, called, open_graph, operator
 from .onnx_layers import LstmNode
-from .onnx_values import Value, Values
+from .onnx_values import MOVES, Value, Values
 
 ONNX_GATE_ORDER = "iofc"
 """The format's own order of gates, whoever wrote the file."""
@@ -123,9 +123,19 @@ def _others(graph: Graph, name: str, x: Value, node: Any) -> str:
         if passed in graph.outputs:
             return f"{passed!r} is an output of the graph too"
         for reader in graph.readers.get(passed, ()):
-            if id(reader) not in way and operator(reader) not in ("Shape", "Size"):
+            if id(reader) not in way and _takes_values(graph, reader):
                 return f"{called(reader)} reads {passed!r} too"
     return ""
+
+
+def _takes_values(graph: Graph, node: Any) -> bool:
+    """Whether a node, or what reads its moves, takes more than sizes of what it reads."""
+    if operator(node) in ("Shape", "Size"):
+        return False
+    if operator(node) not in MOVES or graph.outputs.intersection(node.output):
+        return True
+    return any(_takes_values(graph, reader)
+               for name in node.output for reader in graph.readers.get(name, ()))
 
 
 def _choose(stacks: list[_Stack], prefix: str | None, source: str) -> _Stack:
@@ -214,7 +224,7 @@ def _of_the_host(graph: Graph, values: Values, nodes: list[LstmNode], states: li
         return value.array is not None or value.origin in states or _is_plain(last, value)
 
     return [node for node in graph.nodes
-            if id(node) not in mine and operator(node) not in ("Shape", "Size")
+            if id(node) not in mine and _takes_values(graph, node)
             and not all(is_known(values[name]) for name in node.output if name)]
 
 

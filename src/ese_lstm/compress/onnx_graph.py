@@ -4,7 +4,7 @@ Files that break the format's own rules (a value made twice, or read
 before it is made) are refused, so that whoever walks the graph comes to an end.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -101,7 +101,8 @@ def open_graph(path: Path) -> Graph:
     for node in nodes:
         for name in _reads(node):
             readers.setdefault(name, []).append(node)
-    declared = {value.name: dims for value in (*graph.value_info, *graph.output)
+    declared = {value.name: dims
+                for value in (*_inferred(model), *graph.value_info, *graph.output)
                 if (dims := _dims(value)) is not None}
     opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
     return Graph(path.name, opset, tuple(nodes), constants, inputs,
@@ -121,6 +122,17 @@ def _constants(graph: Any) -> dict[str, NDArray[Any]]:
               else tuple(places.T)] = values
         found[sparse.values.name] = dense
     return found
+
+
+def _inferred(model: Any) -> Sequence[Any]:
+    """Values whose shapes follow by ONNX's rules from those that the file declares; exporters
+    need not write them. None of a graph that contradicts the rules or is too large."""
+    import onnx.shape_inference
+
+    try:
+        return list(onnx.shape_inference.infer_shapes(model).graph.value_info)
+    except Exception:  # noqa: BLE001 (onnx raises kinds of its own)
+        return []
 
 
 def _dims(value: Any) -> Dims | None:

@@ -158,11 +158,14 @@ class LstmNode:
                 self.graph.refuse(self.node, f"must have {what} zero, because streams start from "
                                              f"zero states, but it is a constant other than 0")
         elif value.origin not in self.graph.inputs:
-            made = next((f"LSTM node {node.name!r}" for node in self.graph.lstms()
+            made = next((called(node) for node in self.graph.lstms()
                          if (value.origin or value.below) in filter(None, node.output)),
                         None) or value.why.partition(" node ")[0]
             self.graph.refuse(self.node, f"must have {what} zero or an input of the graph, but "
                                          f"{made} makes it")
+        elif any(self.values[node.input[X]].origin == value.origin for node in self.graph.lstms()):
+            self.graph.refuse(self.node, f"must have {what} zero or an input of its own, but it "
+                                         f"is made of the frames {value.origin!r}")
         x = self.values[self.inputs[X]].shape
         shape = (self.directions, x[1] if x else None, cells)
         if value.shape is not None and not self._agree(value.shape, shape):

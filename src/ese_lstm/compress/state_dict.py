@@ -136,8 +136,9 @@ class _Reader:
             whole = tuple(there if want is None else want
                           for want, there in zip(shape, tensor.shape, strict=True))
         if tensor.shape != whole:
-            turned = tensor.ndim == 2 and all(want in (None, there) for want, there in zip(
-                shape, tensor.shape[::-1], strict=True))
+            turned = tensor.ndim == len(shape) == 2 and all(
+                want in (None, there)
+                for want, there in zip(shape, tensor.shape[::-1], strict=True))
             raise EseError(f"checkpoint: {key}: must have the shape {whole}, got {tensor.shape}"
                            f"{_transpose_hint(key) if turned else ''}")
         require_finite(f"checkpoint: {key}", tensor)

@@ -132,7 +132,8 @@ def _load(path: Path) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
+            with torch.serialization.safe_globals(_numbers_of_numpy()):
+                return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # noqa: BLE001 (torch raises any kind for a file not its own)
         text = str(error)
         name = re.search(r"GLOBAL (\S+)", text)
@@ -144,6 +145,15 @@ def _load(path: Path) -> Any:
         said = text.split(". ")[0].splitlines()[0] if text else "it is empty"
         raise EseError(f"checkpoint: {path.name} must be a complete PyTorch file, but reading "
                        f"says: {type(error).__name__}: {said}") from None
+
+
+def _numbers_of_numpy() -> list[Any]:
+    """What a file of numpy's numbers and arrays of numbers names, also numpy 1's: a training
+    loop's best loss, a normalisation. None of it runs code, and objects in arrays stay refused."""
+    makers: list[Any] = [np.float64(0).__reduce__()[0], np.zeros(1).__reduce__()[0]]
+    named = [(maker, f"numpy.{core}.multiarray.{maker.__name__}")
+             for maker in makers for core in ("core", "_core")]
+    return [*named, np.ndarray, np.dtype, *(type(np.dtype(kind)) for kind in "?bBhHiIlLqQefd")]
 
 
 def _walk(content: Any, source: str, place: str = "", by_name: bool = True, depth: int = 0
@@ -159,7 +169,7 @@ def _walk(content: Any, source: str, place: str = "", by_name: bool = True, dept
     elif isinstance(content, list | tuple):
         items = enumerate(content)
     for key, value in items:
-        if hasattr(value, "detach"):
+        if hasattr(value, "detach") or isinstance(value, np.ndarray):
             yield place, str(key), value, by_name and isinstance(key, str)
         else:
             yield from _walk(value, source, f"{place}{key}.", by_name and isinstance(key, str),
@@ -174,6 +184,8 @@ def _array(tensor: Any, name: str) -> NDArray[Any]:
     """A tensor of PyTorch, floating point in double precision. Raises EseError if it holds no
     numbers that numpy has."""
     try:
+        if isinstance(tensor, np.ndarray):
+            return tensor
         tensor = tensor.detach().cpu()
         tensor = tensor.dequantize() if tensor.is_quantized else tensor.to_dense()
         if tensor.is_floating_point():
