@@ -14,7 +14,7 @@ from ese_lstm.cli.against import (
     original_of,
     pruned_network,
 )
-from ese_lstm.cli.knobs import HELPS_DB, Setting, measure_outputs
+from ese_lstm.cli.knobs import HELPS_DB, Setting, measure_outputs, number_knobs
 from ese_lstm.cli.loss import MOST_FRAMES, PIECES, POOR_DB, STEPS, measure_loss, some_frames
 from ese_lstm.cli.main import main
 from ese_lstm.compress.calibrate import scale_inputs
@@ -216,18 +216,20 @@ def test_a_network_pruned_at_once_is_warned_of(folder, seed):
     assert "--density 0.2" in said.stdout
 
 
-def test_the_option_promised_gives_what_is_promised(folder, seed):
-    """Every option tried, given to ese compress, has the figure that was told of it."""
+@pytest.mark.parametrize("given", ["", "--set weight_bits=12 --act-bits 16 --set acc_bits=32"])
+def test_the_option_promised_gives_what_is_promised(folder, given, seed):
+    """Every option tried, given to ese compress after what was given, has the figure that was
+    told of it; once --set weight_bits=… won over the promised --weight-bits."""
     lstm, frames = wide_lstm(seed)
     write(lstm, frames)
     command = ["compress", "my.pt", *TINY_OPTIONS, "--frames", "f.npy", "-o", "my.ese",
-               "--report", "my.json"]
+               "--report", "my.json", *given.split()]
     said = ese(*command)
     outputs = json.loads((folder / "my.json").read_text())["outputs"]
     base = outputs["steps"][-1]["snr_db"]
     assert base < POOR_DB and outputs["steps"][0]["snr_db"] is None
     assert outputs["dominating"] in ("weights", "activations")
-    promise = re.search(r"(--\S+ (?:column|[\d.]+|acc_bits=\d+)(?: --set \S+)?) would give "
+    promise = re.search(r"(--\S+ (?:column|[\d.]+|\w+=\d+)(?: --set \S+)?) would give "
                         r"([\d.]+) dB", said.stderr)
     assert promise and float(promise[2]) >= base + HELPS_DB
     kept = 0
@@ -252,6 +254,18 @@ def test_an_input_limit_that_cuts_too_much(folder, seed):
     assert "fixed-point activations cost most" in said.stderr
     promise = re.search(r"without --input-limit would give ([\d.]+) dB\.", said.stderr)
     assert promise and rows(ese(*command).stdout, "+ activations") == promise[1]
+
+
+def test_an_input_limit_is_told_to_its_last_digit(seed):
+    """Six digits of 2**20 were a little more than it, and cost a bit."""
+    values = np.random.default_rng(seed).uniform(0.6, 0.9, (3000, 5)) * 2.0 ** 20
+    values[0, 0] = 2.0 ** 30
+    network = random_network(np.random.default_rng(seed), 5, SHAPES)
+    setting = Setting(network, TINY, 1.0, [values], CompressOptions())
+    _, report = compress_network(network, TINY, 1.0, [values / 2.0 ** 20], CompressOptions())
+    (knob,) = [knob for knob in number_knobs(setting, report, "weights")
+               if knob.text.startswith("--input-limit ")]
+    assert float(knob.text.split()[1]) == knob.options["input_limit"] == 2.0 ** 20
 
 
 def test_good_outputs_are_not_warned_of(folder, seed):

@@ -3,6 +3,8 @@
 import json
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +152,19 @@ def test_devices_take_what_is_written(folder):
     assert Path("null").is_char_device() and contents(folder) == before
 
 
+@pytest.mark.parametrize("command, told", [
+    ("compress my.pt --config tiny --set stream_depth=2048 -o", "Matrices"),
+    ("simulate m.ese x.npy -o", "Simulation"), ("registers -o", "/dev/stdout"),
+    ("compress my.pt --config tiny --set stream_depth=2048 -o new.ese --report", "Matrices")])
+def test_standard_output_has_the_file_alone(folder, command, told):
+    """Tables once followed an image into the pipe, where it was then no image."""
+    words = [sys.executable, "-m", "ese_lstm.cli.main", *command.split()]
+    ese_itself = [subprocess.run([*words, place], capture_output=True, check=True)
+                  for place in ("/dev/stdout", "file")]
+    assert ese_itself[0].stdout == Path("file").read_bytes()
+    assert told in ese_itself[0].stderr.decode() and ese_itself[1].stdout
+
+
 def test_links_and_modes(folder):
     Path("new.ese").symlink_to("far.ese")
     mask = os.umask(0o027)
@@ -185,3 +200,13 @@ def test_images_of_before_are_read_with_a_note(folder):
         assert ("none of the manifest (format version 1)" in found.stdout) != verified
         assert json.loads(ese("info", name, "--json").stdout)["manifest_verified"] == verified
     assert ese("info", "m.ese").stderr == ""
+
+
+@pytest.mark.parametrize("options, needed", [
+    ("--prefix lstm", "--against"), ("--gate-order ifgo", "--against"),
+    ("--key-map names.json", "--against"), ("--bandwidth 3", "--backend rtl"),
+    ("--latency -3 --sqnr", "--backend rtl")])
+def test_options_without_what_they_belong_to(folder, options, needed):
+    """They were passed over, whatever they said."""
+    said = ese("simulate", "m.ese", "x.npy", *options.split(), code=2)
+    assert options.split()[0] in said.stderr and f"must come with {needed}" in said.stderr

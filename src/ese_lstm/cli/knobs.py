@@ -46,7 +46,8 @@ RETRAIN = ("Pruned weights are won back by retraining (ese train --from, ese dis
 
 @dataclass(frozen=True)
 class Knob:
-    """One or two options. text: as they are given. config, options: what changes, by field.
+    """One or two options. text: as they are given after those of the command; of the engine by
+    --set, the last of which wins. config, options: what changes, by field.
     density: instead of the one given."""
 
     text: str
@@ -152,7 +153,7 @@ def number_knobs(setting: Setting, report: CompressReport, step: str) -> Iterato
         yield Knob("--input-scaling column", options={"input_scaling": "column"})
     limit = rare_limit(setting)
     if limit is not None:
-        yield Knob(f"--input-limit {limit:g}", options={"input_limit": limit})
+        yield Knob(f"--input-limit {limit:.17g}", options={"input_limit": limit})
     elif report.input_saturated:
         yield Knob("without --input-limit", options={"input_limit": None})
     if options.share_bits is not None:
@@ -161,17 +162,17 @@ def number_knobs(setting: Setting, report: CompressReport, step: str) -> Iterato
         yield Knob("without --weight-bits-of", options={"weight_bits": {}})
     for bits in (config.act_bits - 2, config.act_bits + 2):
         if LEAST_ACT_BITS <= bits <= MOST_BITS:
-            yield Knob(f"--act-bits {bits}", {"act_bits": bits})
+            yield Knob(f"--set act_bits={bits}", {"act_bits": bits})
     wider = [bits for bits in (40, MOST_ACC_BITS) if bits > config.acc_bits]
     for bits in wider:
         yield Knob(f"--set acc_bits={bits}", {"acc_bits": bits})
     weights = [min(config.weight_bits + more, MOST_BITS) for more in (2, 4)
                if config.weight_bits < MOST_BITS]
     for bits in dict.fromkeys(weights):
-        yield Knob(f"--weight-bits {bits}", {"weight_bits": bits})
+        yield Knob(f"--set weight_bits={bits}", {"weight_bits": bits})
     for bits, most in zip((min(config.weight_bits + 4, MOST_BITS), MOST_BITS), wider, strict=False):
         if bits > config.weight_bits:
-            yield Knob(f"--weight-bits {bits} --set acc_bits={most}",
+            yield Knob(f"--set weight_bits={bits} --set acc_bits={most}",
                        {"weight_bits": bits, "acc_bits": most})
     if step == "activations":
         yield from _cell_knobs(config, any(layer.c_saturates for layer in report.layers))

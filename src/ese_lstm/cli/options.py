@@ -28,7 +28,8 @@ def config_options(function: Function) -> Function:
         click.option("--weight-bits", type=int, help="Bits of a weight, 2 to 18."),
         click.option("--act-bits", type=int, help="Bits of an activation, 8 to 18."),
         click.option("--set", "sets", multiple=True, metavar="FIELD=VALUE",
-                     help="Any other field of the configuration; may be repeated. "
+                     help="Any field of the configuration, whatever else is said of it; "
+                          "may be repeated, the last wins. "
                           "`ese info NAME` lists them."),
     )):
         function = option(function)
@@ -36,7 +37,8 @@ def config_options(function: Function) -> Function:
 
 
 def chosen_config(config: str, sets: tuple[str, ...], **knobs: Any) -> EngineConfig:
-    """The configuration that these options ask for. Raises EseError."""
+    """The configuration that these options ask for; the last --set of a field wins over the
+    others and over its knob. Raises EseError."""
     changes = {name: value for name, value in knobs.items() if value is not None}
     for item in sets:
         field, equals, text = item.partition("=")

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from ..contract.config import PRESETS
-from ..contract.files import check_folder, check_outputs
+from ..contract.files import check_folder, check_outputs, is_standard_output
 from ..contract.shell import SHELL_PRESETS
 from .command_line import PLACES
 
@@ -24,6 +24,14 @@ def check_files_in(folder: Path, *names: str) -> None:
     """The same of files of a folder, and if the folder can't be one."""
     check_folder(folder)
     check_files(*(folder / name for name in names))
+
+
+def standard_output_taken() -> bool:
+    """The present command writes a file to standard output: what it tells goes elsewhere."""
+    ctx = click.get_current_context(silent=True)
+    return ctx is not None and any(
+        isinstance(ctx.params.get(name), Path) and is_standard_output(ctx.params[name])
+        for name in PLACES)
 
 
 def _inputs(ctx: click.Context) -> Iterator[Path]:

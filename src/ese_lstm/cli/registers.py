@@ -6,6 +6,7 @@ import click
 
 from ..contract.files import write_atomically
 from ..contract.register_files import FORMATS
+from .outputs import standard_output_taken
 
 
 @click.command(context_settings={"show_default": True})
@@ -27,4 +28,4 @@ def registers(kind: str, output: Path | None) -> None:
         click.echo(text, nl=False)
     else:
         write_atomically(output, lambda path: path.write_text(text))
-        click.echo(output)
+        click.echo(output, err=standard_output_taken())

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from ..contract.config import EngineConfig
 from ..contract.image import Image
+from .outputs import standard_output_taken
 
 if TYPE_CHECKING:
     from ..compress.pipeline import CompressReport
@@ -24,10 +25,12 @@ TENSOR_NOTE = ("Saturated: of a gate, pre-activations beyond ±8; of tanh(c), ce
 
 
 def show(*tables: Table) -> None:
-    """Print tables to standard output; into a file or a pipe at full width."""
-    out = Console(markup=False)
+    """Print tables to standard output, or to standard error if a file that the command writes
+    goes there; into a file or a pipe at full width."""
+    taken = standard_output_taken()
+    out = Console(stderr=taken, markup=False)
     if not out.is_terminal:
-        out = Console(width=FILE_WIDTH, markup=False)
+        out = Console(stderr=taken, width=FILE_WIDTH, markup=False)
     for table in tables:
         out.print(table)
 

@@ -63,6 +63,10 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
     Exit code 1 if the Verilog differs from the golden model in any value.
     """
     check_files(output)
+    if against is None and (prefix is not None or gate_order is not None or key_map):
+        raise EseError("simulate: --prefix, --gate-order and --key-map must come with --against")
+    if backend != "rtl" and (bandwidth is not None or latency is not None):
+        raise EseError("simulate: --bandwidth and --latency must come with --backend rtl")
     loaded = _with_channels(read_image(image), channels)
     loaded_streams = load_streams(frames)
     values, active, saturated = _inputs(loaded, loaded_streams)

@@ -78,6 +78,11 @@ def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path | None] 
         taken[identity] = f"the output {path}"
 
 
+def is_standard_output(path: Path) -> bool:
+    """What is written there comes out of this process' standard output."""
+    return _STANDARD.get(str(path)) == 1
+
+
 def beside(path: Path, suffix: str) -> Path:
     """The path with another suffix, for a file that belongs to the one at ``path``; a device or a
     FIFO, which nothing lies beside, takes both."""
