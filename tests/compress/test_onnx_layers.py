@@ -1,15 +1,11 @@
 """What an LSTM node of an ONNX file is made of: weights, states, lengths, shapes, gate order."""
 
-import contextlib
-import io
-import warnings
-
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from ese_lstm.cli.main import main
-from ese_lstm.compress.bidirectional import run_float_stack, run_joined
+from ese_lstm.compress.bidirectional import run_float_stack
 from ese_lstm.compress.checkpoint import load_network, load_stacks
 from ese_lstm.contract.errors import EseError
 
@@ -288,34 +284,3 @@ def test_sequence_lengths(tmp_path):
     for dims in ((6, 1, INPUTS), ("t", 1, INPUTS)):
         with pytest.raises(EseError, match=r"must read whole sequences, but has sequence_lens"):
             load_stacks(save(tmp_path, weights, (), inputs, constants=given, dims=dims))
-
-
-@pytest.mark.parametrize("options", [
-    {}, {"num_layers": 3, "batch_first": True}, {"bidirectional": True},
-    {"num_layers": 2, "bidirectional": True, "batch_first": True}])
-@pytest.mark.parametrize("new", [False, True])
-@pytest.mark.parametrize("dynamic", [False, True])
-def test_files_of_pytorch(tmp_path, options, new, dynamic):
-    torch = pytest.importorskip("torch", reason="extra compress is not installed")
-    if new:
-        pytest.importorskip("onnxscript", reason="PyTorch's new exporter needs onnxscript")
-    torch.manual_seed(1)
-    lstm = torch.nn.LSTM(INPUTS, CELLS, **options).eval()
-    x = torch.randn((2, 7, INPUTS) if options.get("batch_first") else (7, 2, INPUTS))
-    axes = {"x": {0: "first", 1: "second"}} if dynamic else {}
-    named = {"dynamic_axes": axes} if not new else (
-        {"dynamic_shapes": ({0: torch.export.Dim("first"), 1: torch.export.Dim("second")},)}
-        if dynamic else {})
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), \
-            contextlib.redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")
-        torch.onnx.export(lstm, (x,), str(tmp_path / "m.onnx"), dynamo=new, input_names=["x"],
-                          **named)
-    with torch.no_grad():
-        want = lstm(x)[0]
-    if options.get("batch_first"):
-        x, want = x.transpose(0, 1), want.transpose(0, 1)
-    stacks = load_stacks(tmp_path / "m.onnx")
-    for stream in range(2):
-        got = run_joined(stacks, x[:, stream].numpy(), run_float_stack)
-        np.testing.assert_allclose(got, want[:, stream].numpy(), atol=1e-5, rtol=0)
