@@ -25,8 +25,8 @@ class ReadMaster(wiring.Component):
     Members
     -------
     base: byte address; its bits below a beat are ignored. beats: at least 1. Both stay the same
-    from the cycle of ``run`` until idle. run: see above; a fall of one cycle is enough to start over. live: data taken
-    now belong to this run. idle: nothing is asked for or under way.
+    from the cycle of ``run`` until idle. run: see above; a fall of one cycle is enough to start
+    over. live: data taken now belong to this run. idle: nothing is asked for or under way.
     ar, r: :func:`axi.request_layout`, :func:`axi.read_layout`. data: the beats, in order.
     error: a beat of this cycle came with SLVERR or DECERR; its data go on as they are.
 
