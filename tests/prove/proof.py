@@ -37,8 +37,8 @@ from amaranth.lib.wiring import In
 LOGIC = ("hierarchy -top proof", "proc", "flatten", "memory -nordff -nomap", "memory_nordff",
          "opt_clean", "async2sync", "chformal -lower", "dffunmap", "setundef -undriven -anyseq",
          "opt_clean")
-GATES = ("chformal -cover -remove", "memory_map", "opt -full", "techmap", "opt -fast", "dffunmap",
-         "aigmap", "opt_clean")
+GATES = ("chformal -cover -remove", "memory_map", "opt -full", "techmap", "opt -fast",
+         "setundef -anyseq", "dffunmap", "aigmap", "opt_clean")
 YOSYS = """
 import sys
 from pyosys import libyosys

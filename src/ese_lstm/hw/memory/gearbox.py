@@ -32,8 +32,9 @@ class Gearbox(wiring.Component):
 
     Members
     -------
-    beats: ``memory_bits`` a beat. count: rows of a round, at least 1, the same while run.
-    run: while low everything is forgotten and the next round begins.
+    beats: ``memory_bits`` a beat. count: rows of a round, at least 1, the same while run and in
+    the cycle before. run: while low everything is forgotten and the next round begins; low for a
+    cycle or more after a reset.
     rows: stream of ``contract.layout.row_layout``, straight from registers.
 
     Latency: last beat of a row → row, :attr:`latency` cycles. Throughput: a beat and a row a cycle.
