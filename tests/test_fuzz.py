@@ -23,14 +23,18 @@ def test_not_random():
 '''
 
 
-def fuzz(tmp_path: Path, fails: str, seconds: int) -> subprocess.CompletedProcess[str]:
-    file = tmp_path / "test_example.py"
-    file.write_text(TESTS.format(fails=fails))
+def run(file: Path, seconds: int) -> subprocess.CompletedProcess[str]:
     # The temporary file is outside of tests/, whose conftest it needs.
     return subprocess.run(
         [sys.executable, str(HERE / "fuzz.py"), str(seconds), str(file), "-p", "conftest"],
         env=os.environ | {"PYTHONPATH": f"{HERE}:{os.environ.get('PYTHONPATH', '')}"},
         capture_output=True, text=True, timeout=300)
+
+
+def fuzz(tmp_path: Path, fails: str, seconds: int) -> subprocess.CompletedProcess[str]:
+    file = tmp_path / "test_example.py"
+    file.write_text(TESTS.format(fails=fails))
+    return run(file, seconds)
 
 
 def test_random_tests_pass_until_the_time_is_over(tmp_path: Path) -> None:
@@ -39,6 +43,17 @@ def test_random_tests_pass_until_the_time_is_over(tmp_path: Path) -> None:
     count, = map(int, re.findall(r"^(\d+) passed, 0 failed$", done.stdout, re.M))
     seeds = re.findall(r"^seed: ESE_SEED=(\d+)$", done.stdout, re.M)
     assert count >= 2 and len(set(seeds)) == len(seeds) >= 2
+
+
+def test_the_end_of_the_time_is_no_failure(tmp_path: Path) -> None:
+    """Tests that were left to run made it one."""
+    slow = "".join(f"\ndef test_{k}(seed):\n    time.sleep(2)\n" for k in range(20))
+    file = tmp_path / "test_slow.py"
+    file.write_text(f"import time\n{slow}")
+    done = run(file, 3)
+    assert done.returncode == 0, done.stdout + done.stderr
+    count, = map(int, re.findall(r"^(\d+) passed, 0 failed$", done.stdout, re.M))
+    assert 2 <= count < 40
 
 
 def test_a_failure_names_seed_and_command(tmp_path: Path) -> None:
@@ -56,6 +71,4 @@ def test_a_failure_names_seed_and_command(tmp_path: Path) -> None:
 def test_no_random_test_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "test_nothing.py"
     file.write_text("def test_not_random():\n    pass\n")
-    done = subprocess.run([sys.executable, str(HERE / "fuzz.py"), "5", str(file), "-p", "conftest"],
-                          env=os.environ | {"PYTHONPATH": str(HERE)}, capture_output=True)
-    assert done.returncode == 2
+    assert run(file, 5).returncode == 2
