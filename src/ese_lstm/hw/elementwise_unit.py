@@ -9,10 +9,10 @@ from ..contract import timing
 from ..contract.config import GATES, EngineConfig
 from ..contract.layout import param_layout
 from .elementwise import ElementwiseChannel
-from .emit import place
 from .epilogue import sample_layout
 from .layouts import struct
 from .numeric import delay
+from .place import place
 
 
 def cell_write_layout(config: EngineConfig) -> data.StructLayout:

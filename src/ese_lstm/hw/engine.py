@@ -11,7 +11,6 @@ from . import collector
 from .broadcaster import Broadcaster
 from .counters import Counters, counter_layout
 from .elementwise_unit import ElementwiseUnit, cell_write_layout, result_write_layout
-from .emit import place
 from .epilogue import EpilogueSequencer
 from .frame_input import FrameInput
 from .frame_output import FrameOutput
@@ -19,6 +18,7 @@ from .lane import Lane
 from .layouts import frame_in_layout, frame_out_layout, struct
 from .loader import Loader
 from .mac import group_sizes
+from .place import place
 
 
 class Engine(wiring.Component):

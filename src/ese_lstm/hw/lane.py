@@ -10,9 +10,9 @@ from amaranth.lib.wiring import In, Out
 from ..contract import timing
 from ..contract.config import EngineConfig, bits_for
 from .decoder import EntryDecoder
-from .emit import place
 from .fetch_fifo import FetchFifo
 from .mac import DISTRIBUTED, MacGroup, group_sizes
+from .place import place
 from .weight_stream import WeightStream
 
 

@@ -8,8 +8,8 @@ from amaranth.utils import exact_log2
 from ...contract.config import EngineConfig
 from ...contract.layout import row_layout
 from ...contract.shell import ShellConfig
-from ..emit import place
 from ..layouts import struct
+from ..place import place
 from .axi import read_layout, request_layout
 from .gearbox import ROW_COUNT_BITS, WORD_BITS, Gearbox
 from .read_master import BEAT_COUNT_BITS, ReadMaster

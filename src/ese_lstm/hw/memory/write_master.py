@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
 from ...contract.shell import ShellConfig
-from ..emit import place
+from ..place import place
 from ..shell.load_unit import memory_beat_layout
 from .axi import (
     RESPONSE_ERROR,

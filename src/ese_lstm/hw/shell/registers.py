@@ -18,7 +18,7 @@ from ...contract.registers import (
 )
 from ...contract.shell import ShellConfig
 from ..counters import counter_layout
-from ..emit import place
+from ..place import place
 from .axi_lite import AxiLiteSlave, axi_lite_signature
 
 RESET_CYCLES = 16

@@ -18,7 +18,7 @@ from ...contract.shell import (
     row_beats,
     unpack_results,
 )
-from ...hw.shell.export import TOP, shell_verilog
+from ...hw.verilog.shell_export import TOP, shell_verilog
 from .packets import join_packets
 from .verilator import Progress, Simulator, build, run
 

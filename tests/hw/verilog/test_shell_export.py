@@ -9,7 +9,7 @@ from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.layout import Section
 from ese_lstm.contract.register_files import FILES, FORMATS
 from ese_lstm.contract.shell import MEMORY_SECTION, SHELL_PRESETS, load_sections
-from ese_lstm.hw.shell.export import export_shell
+from ese_lstm.hw.verilog.shell_export import export_shell
 
 SHELL = SHELL_PRESETS["tiny"]
 CONFIGS = {"resident": PRESETS["tiny"], "streamed": PRESETS["tiny"].replace(fetch_depth=16)}
