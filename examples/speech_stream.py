@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ese_lstm.compress.checkpoint import load_network
 from ese_lstm.compress.pipeline import compress_network
+from ese_lstm.compress.read.checkpoint import load_network
 from ese_lstm.contract.config import load_config
 from ese_lstm.demo.fetch import fetch
 from ese_lstm.demo.speech import features
