@@ -1,10 +1,10 @@
 """``ese``: the command group, its help and its exit codes."""
 
-from importlib.metadata import version
 from typing import Any
 
 import click
 
+from .. import __version__
 from ..contract.errors import EseError
 from .compress import compress
 from .data import data
@@ -35,7 +35,7 @@ class _Group(click.Group):
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"],
                                            "show_default": True})
-@click.version_option(version("ese-lstm"), prog_name="ese")
+@click.version_option(__version__, prog_name="ese")
 def main() -> None:
     """ESE, the sparse-LSTM speech accelerator for FPGAs.
 
