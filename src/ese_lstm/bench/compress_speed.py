@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cli.outputs import check_files
-from ..cli.program import Progress, Update, exit_codes
+from ..cli.terminal import Progress, Update, exit_codes
 from ..compress.network import Network
 from ..compress.pipeline import CompressOptions, compress_network
 from ..compress.synthetic import GOOGLE_LSTMP, random_frames, random_network

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cli.outputs import check_files
-from ..cli.program import Progress
+from ..cli.terminal import Progress
 from ..compress.network import Network
 from ..compress.pipeline import CompressOptions, CompressReport, compress_network
 from ..compress.read.checkpoint import load_network, load_tensors

@@ -15,7 +15,7 @@ import click
 import numpy as np
 
 from ..cli.outputs import check_files
-from ..cli.program import Progress, exit_codes
+from ..cli.terminal import Progress, exit_codes
 from ..contract.config import PRESETS, load_config
 from ..contract.shell import SHELL_PRESETS, row_beats
 from ..sim.golden.cycles import simulate_model

@@ -8,6 +8,7 @@ from .. import __version__
 from ..contract.errors import EseError
 from .compress import compress
 from .data import data
+from .device import device
 from .distill import distill
 from .evaluate import evaluate
 from .info import info
@@ -15,7 +16,6 @@ from .notes import notes
 from .registers import registers
 from .report import report
 from .sensitivity import sensitivity
-from .serve import device
 from .simulate import simulate
 from .train import train
 from .verilog import verilog
