@@ -69,7 +69,7 @@ def pruning(bench: Bench) -> Study:
 
 def trained_weights(bench: Bench) -> Study:
     """Balanced against unbalanced pruning of a real speech network."""
-    from ...compress.checkpoint import load_network
+    from ...compress.read.checkpoint import load_network
     from ...demo.fetch import fetch_checkpoint
 
     network = load_network(fetch_checkpoint(bench.cache))
