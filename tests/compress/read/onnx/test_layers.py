@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 from ese_lstm.cli.main import main
 from ese_lstm.compress.bidirectional import run_float_stack
-from ese_lstm.compress.checkpoint import load_network, load_stacks
+from ese_lstm.compress.read.checkpoint import load_network, load_stacks
 from ese_lstm.contract.errors import EseError
 
 onnx = pytest.importorskip("onnx", reason="extra onnx is not installed")

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from ese_lstm.compress.bidirectional import run_float_stack
-from ese_lstm.compress.checkpoint import load_stacks
+from ese_lstm.compress.read.checkpoint import load_stacks
 from ese_lstm.contract.errors import EseError
 
 

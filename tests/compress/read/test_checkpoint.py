@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ese_lstm.compress.checkpoint import load_network
-from ese_lstm.compress.state_dict import network_from_tensors, parse_gate_order
+from ese_lstm.compress.read.checkpoint import load_network
+from ese_lstm.compress.read.state_dict import network_from_tensors, parse_gate_order
 from ese_lstm.contract.errors import EseError
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from ..contract.errors import EseError
+from ...contract.errors import EseError
 from .names import (
     Part,
     Tensors,

@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn.utils import prune
 
-from ese_lstm.compress.checkpoint import load_network, load_tensors
+from ese_lstm.compress.read.checkpoint import load_network, load_tensors
 from ese_lstm.contract.errors import EseError
 
 

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from torch import nn
 
 from ese_lstm.cli.main import main
-from ese_lstm.compress.checkpoint import load_network
+from ese_lstm.compress.read.checkpoint import load_network
 from ese_lstm.contract.errors import EseError
 
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.config import GATES
-from .onnx_graph import Dims, Graph, attribute, called, operator, run_node
+from ....contract.config import GATES
+from .graph import Dims, Graph, attribute, called, operator, run_node
 
 MOVES = frozenset(("Transpose", "Squeeze", "Unsqueeze", "Reshape", "Identity", "Dropout", "Cast",
                    "Flatten", "Slice", "Split", "Gather", "Concat", "Expand", "Tile", "Pad",

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from ese_lstm.cli.charts import Frame, bars, dots, legend, lines, panels, shares, ticks
+from ese_lstm.report.charts import Frame, bars, dots, legend, lines, panels, shares, ticks
 
 
 @pytest.mark.parametrize("low, high, count", [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ese_lstm.cli import program
+from ese_lstm.cli import terminal
 from ese_lstm.contract.errors import EseError
 
 
@@ -16,19 +16,19 @@ class BrokenError(Exception):
     (BrokenError("stuck"), 1, "simulation failed: stuck\n")])
 def test_exit_codes(error: Exception, code: int, text: str,
                     capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as end, program.exit_codes(BrokenError):
+    with pytest.raises(SystemExit) as end, terminal.exit_codes(BrokenError):
         raise error
     assert end.value.code == code
     assert capsys.readouterr().err == text
 
 
 def test_other_faults_stay() -> None:
-    with pytest.raises(BrokenError), program.exit_codes():
+    with pytest.raises(BrokenError), terminal.exit_codes():
         raise BrokenError
 
 
 def test_progress_is_sparse(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = program.Progress()
+    progress = terminal.Progress()
     for number in range(20):
         progress(f"train: loss {number}", number / 20)
     progress("score", 0.5)
@@ -37,8 +37,8 @@ def test_progress_is_sparse(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_steps_are_numbered(capsys: pytest.CaptureFixture[str],
                             monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program, "QUIET_S", -1.0)
-    steps = program.Steps()
+    monkeypatch.setattr(terminal, "QUIET_S", -1.0)
+    steps = terminal.Steps()
     with steps("Read") as update:
         update("a file", 0.5)
     with steps("Run"):

@@ -1,6 +1,6 @@
 """ONNX ``LSTM`` nodes to tensors with PyTorch's names, gates in the order i, f, g, o.
 
-Two LSTM nodes are layers of one stack if the second is proven (:mod:`onnx_values`) to read the
+Two LSTM nodes are layers of one stack if the second is proven (:mod:`values`) to read the
 first's outputs, all of them, frame by frame and [forward | reverse], and nothing else reads
 them. All other LSTM nodes are stacks of their own, told apart by the name of their first node:
 a host can join them by whatever stands between. Initial states must be zero or inputs of the
@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.errors import EseError
-from .onnx_graph import Graph, called, open_graph, operator
-from .onnx_layers import LstmNode
-from .onnx_values import MOVES, Value, Values
+from ....contract.errors import EseError
+from .graph import Graph, called, open_graph, operator
+from .layers import LstmNode
+from .values import MOVES, Value, Values
 
 ONNX_GATE_ORDER = "iofc"
 """The format's own order of gates, whoever wrote the file."""

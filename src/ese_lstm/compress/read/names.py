@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..contract.errors import EseError
+from ...contract.errors import EseError
 
 Tensors = Mapping[str, NDArray[Any]]
 

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.config import GATES
-from .onnx_graph import Graph, attribute, called
-from .onnx_values import Value, Values
+from ....contract.config import GATES
+from .graph import Graph, attribute, called
+from .values import Value, Values
 
 ONNX_TO_IFGO = (0, 2, 3, 1)
 """Where gates i, f, g, o stand in ONNX's i, o, f, c."""

@@ -1,7 +1,7 @@
 """Checkpoint files to networks, without ever executing code from a file.
 
 What is taken, what is refused and what is left to the host: :mod:`parts`, :mod:`left`. Files of
-PyTorch and safetensors are read by :mod:`tensor_file`, ``.onnx`` by :mod:`onnx_file`.
+PyTorch and safetensors are read by :mod:`tensor_file`, ``.onnx`` by :mod:`onnx.file`.
 """
 
 import hashlib
@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..contract.errors import EseError
+from ...contract.errors import EseError
+from ..network import Network
 from .left import note_left, refuse_lost, shown
 from .names import Tensors, apply_key_map, mapped_name, quoted
-from .network import Network
-from .onnx_file import ONNX_GATE_ORDER, read_onnx
+from .onnx.file import ONNX_GATE_ORDER, read_onnx
 from .parts import choose
 from .state_dict import TORCH_GATE_ORDER, Place, parse_gate_order, read_layers
 from .tensor_file import TensorFile, read_safetensors, read_torch

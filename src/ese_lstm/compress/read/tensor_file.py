@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from ..contract.errors import EseError
+from ...contract.errors import EseError
 from .names import Tensors, find_parts
 
 DEEPEST = 64

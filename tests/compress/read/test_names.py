@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from ese_lstm.cli.main import main
 from ese_lstm.compress.bidirectional import calibration_frames, run_float_stack, run_joined
-from ese_lstm.compress.checkpoint import load_network, load_stacks
+from ese_lstm.compress.read.checkpoint import load_network, load_stacks
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.frames import quantise_frames
 from ese_lstm.contract.image import read_image

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NoReturn
 
-from ..contract.errors import EseError
+from ...contract.errors import EseError
 from .names import (
     Part,
     Tensors,

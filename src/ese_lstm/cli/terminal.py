@@ -1,4 +1,4 @@
-"""What programs beside ``ese`` share: exit codes, and progress on standard error."""
+"""The terminal: exit codes, and progress on standard error."""
 
 import sys
 import time

@@ -21,10 +21,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.config import GATES
-from ..contract.errors import EseError
+from ...contract.config import GATES
+from ...contract.errors import EseError
+from ..network import GATE_NAMES, Layer, Network, require_finite
 from .names import Part, Tensors, several
-from .network import GATE_NAMES, Layer, Network, require_finite
 from .parts import choose
 
 TORCH_GATE_ORDER = "ifgo"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ese_lstm.compress.bidirectional import run_float_stack, run_joined
-from ese_lstm.compress.checkpoint import load_network, load_stacks
+from ese_lstm.compress.read.checkpoint import load_network, load_stacks
 from ese_lstm.contract.errors import EseError
 
 onnx = pytest.importorskip("onnx", reason="extra onnx is not installed")
