@@ -11,12 +11,12 @@ from pathlib import Path
 
 from ...contract.errors import EseError
 from ..network import Network
+from .formats.onnx.file import ONNX_GATE_ORDER, read_onnx
+from .formats.pytorch import TensorFile, read_safetensors, read_torch
 from .left import note_left, refuse_lost, shown
 from .names import Tensors, apply_key_map, mapped_name, quoted
-from .onnx.file import ONNX_GATE_ORDER, read_onnx
 from .parts import choose
 from .state_dict import TORCH_GATE_ORDER, Place, parse_gate_order, read_layers
-from .tensor_file import TensorFile, read_safetensors, read_torch
 
 TORCH_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin")
 SUFFIXES = (*TORCH_SUFFIXES, ".safetensors", ".onnx")

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from ...contract.errors import EseError
+from .formats.pytorch import TensorFile
 from .names import (
     Part,
     Tensors,
@@ -16,7 +17,6 @@ from .names import (
     several,
     shape_of,
 )
-from .tensor_file import TensorFile
 
 _ESCAPE = "; if that is no part of it, name the LSTM's own tensors with --key-map"
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....contract.errors import EseError
+from .....contract.errors import EseError
 from .graph import Graph, called, open_graph, operator
 from .layers import LstmNode
 from .values import MOVES, Value, Values

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from ...contract.errors import EseError
-from .names import Tensors, find_parts
+from ....contract.errors import EseError
+from ..names import Tensors, find_parts
 
 DEEPEST = 64
 """Containers within one another that are looked into."""

@@ -1,0 +1,1 @@
+"""Formats of files that networks are read from."""
