@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Sequence
 
 from ...contract.errors import EseError
-from .formats.pytorch import TensorFile
 from .names import (
     Part,
     Tensors,
@@ -17,6 +16,7 @@ from .names import (
     several,
     shape_of,
 )
+from .reader import TensorFile
 
 _ESCAPE = "; if that is no part of it, name the LSTM's own tensors with --key-map"
 
