@@ -25,11 +25,11 @@ from ..contract.errors import EseError
 from ..contract.files import write_contents
 from ..contract.frames import quantise_frames
 from ..contract.image import Image, read_image, write_image
+from ..contract.published import INPUTS
 from ..sim.golden.decode import decode_image
 from ..sim.golden.model import GoldenModel
 from .__main__ import FULL
 from .measure import versions
-from .paper import INPUTS
 from .tables import Text, show
 from .workload import REDUCED_CONFIG, REDUCED_INPUTS, REDUCED_SHAPE
 

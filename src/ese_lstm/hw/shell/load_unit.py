@@ -7,7 +7,8 @@ from amaranth.utils import exact_log2
 
 from ...contract.config import EngineConfig, bits_for
 from ...contract.layout import SECTION_BITS, Section, header_layout, load_layout
-from ...contract.shell import MEMORY_SECTION, ShellConfig, descriptor_layout, load_sections
+from ...contract.packets import MEMORY_SECTION, descriptor_layout, load_sections
+from ...contract.shell import ShellConfig
 from ..layouts import struct
 from .axis import beat_layout
 
@@ -22,7 +23,7 @@ def memory_beat_layout(shell: ShellConfig) -> data.StructLayout:
 
 
 class LoadUnit(wiring.Component):
-    """Take the load packets of ``contract.shell`` apart.
+    """Take the load packets of ``contract.packets`` apart.
 
     A packet with a fault is swallowed from there on; words before the fault have been written.
     The first fault of a packet is the one that is told.

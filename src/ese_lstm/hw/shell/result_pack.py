@@ -6,13 +6,14 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from ...contract.config import EngineConfig, bits_for
-from ...contract.shell import ShellConfig, container_bits, row_beats
+from ...contract.packets import container_bits, row_beats
+from ...contract.shell import ShellConfig
 from ..layouts import frame_out_layout
 from .axis import beat_layout
 
 
 class ResultPack(wiring.Component):
-    """Rows of results wait here, in block RAM, and leave as packets (see ``contract.shell``).
+    """Rows of results wait here, in block RAM, and leave as packets (see ``contract.packets``).
 
     The engine gives a tile's results faster than narrow streams take them: with room for a
     frame's, it never waits.

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ese_lstm.bench import paper
 from ese_lstm.bench.figures import GROUPS, operations, paper_group, rates
+from ese_lstm.contract import published as paper
 from ese_lstm.contract.config import PRESETS
 
 FULL = PRESETS["xcku060-32x32"]
