@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from ..cli.program import Progress, exit_codes
+from ..cli.terminal import Progress, exit_codes
 from ..contract.errors import EseError
 from ..train.dataset import Dataset
 from ..train.evaluate import float_answers

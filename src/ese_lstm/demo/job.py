@@ -13,16 +13,16 @@ import numpy as np
 
 from ..boards.memory_init import write_memories
 from ..boards.vivado import write_project
-from ..cli.program import Update
-from ..compress.checkpoint import load_network, load_tensors
+from ..cli.terminal import Update
 from ..compress.pipeline import CompressOptions
+from ..compress.read.checkpoint import load_network, load_tensors
 from ..compress.reference import run_float
 from ..contract.config import load_config
 from ..contract.errors import EseError
 from ..contract.files import write_atomically
 from ..contract.frames import quantise_frames, real_outputs
 from ..contract.image import write_image
-from ..hw.export import export_verilog
+from ..hw.verilog.export import export_verilog
 from ..sim.golden.cycles import CycleReport
 from ..sim.golden.model import Saturations
 from ..sim.rtl.runner import Comparison, RtlResult

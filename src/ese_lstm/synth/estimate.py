@@ -7,7 +7,7 @@ from typing import Any
 
 from ..contract.config import EngineConfig
 from ..contract.errors import EseError
-from ..hw.export import TOP, engine_verilog
+from ..hw.verilog.export import TOP, engine_verilog
 from . import delays, paths, units, yosys
 from .resources import TARGETS, XCKU060, Resources, resources
 

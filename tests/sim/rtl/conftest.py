@@ -10,8 +10,9 @@ from ese_lstm.compress.pipeline import compress_network
 from ese_lstm.compress.synthetic import LayerShape, random_frames, random_network
 from ese_lstm.contract.config import EngineConfig
 from ese_lstm.contract.image import Image
+from ese_lstm.contract.packets import unpack_results
 from ese_lstm.contract.registers import COUNTERS
-from ese_lstm.contract.shell import ShellConfig, unpack_results
+from ese_lstm.contract.shell import ShellConfig
 from ese_lstm.sim.golden.decode import decode_image
 from ese_lstm.sim.golden.model import FrameResult, GoldenModel
 from ese_lstm.sim.rtl.shell_runner import image_job, shell_simulator
