@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from ....contract.errors import EseError
+from .....contract.errors import EseError
 
 Dims = tuple[int | str | None, ...]
 """A declared shape: a size, a name of a size, or None where nothing is said."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....contract.config import GATES
+from .....contract.config import GATES
 from .graph import Dims, Graph, attribute, called, operator, run_node
 
 MOVES = frozenset(("Transpose", "Squeeze", "Unsqueeze", "Reshape", "Identity", "Dropout", "Cast",

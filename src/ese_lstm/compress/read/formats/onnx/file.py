@@ -8,6 +8,7 @@ graph: the engine keeps its own.
 """
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
@@ -16,23 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....contract.errors import EseError
+from .....contract.errors import EseError
+from ...reader import TensorFile
 from .graph import Graph, called, open_graph, operator
 from .layers import LstmNode
 from .values import MOVES, Value, Values
 
-ONNX_GATE_ORDER = "iofc"
-"""The format's own order of gates, whoever wrote the file."""
-
 AXES = ("time", "batch", "features")
-
-
-@dataclass(frozen=True)
-class OnnxTensors:
-    """One stack's tensors by PyTorch's names, and what to tell of the rest of the file."""
-
-    tensors: dict[str, NDArray[Any]]
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -44,7 +35,7 @@ class _Stack:
     apart: str
 
 
-def read_onnx(path: Path, prefix: str | None = None) -> OnnxTensors:
+def read_onnx(path: Path, prefix: str | None, wanted: Collection[str]) -> TensorFile:
     """The LSTM stack of an ONNX file; prefix: its first node's name, if there are several.
 
     Raises EseError, naming file and node, for what can't be shown to be what the engine runs:
@@ -61,7 +52,7 @@ def read_onnx(path: Path, prefix: str | None = None) -> OnnxTensors:
     for layer, node in enumerate(nodes):
         tensors.update(node.tensors(layer, biased, peepholed))
     _check_frames(graph, values, nodes[0])
-    return OnnxTensors(tensors, _notes(graph, values, nodes))
+    return TensorFile(tensors, notes=_notes(graph, values, nodes))
 
 
 def _stacks(graph: Graph, values: Values) -> list[_Stack]:

@@ -1,23 +1,18 @@
-"""Files of named tensors, read as data alone: PyTorch's and safetensors.
-
-``.pt``, ``.pth``, ``.ckpt``, ``.bin``: ``torch.load(weights_only=True)``, needs PyTorch.
-``.safetensors``: read with numpy; PyTorch only for types that numpy has not (bfloat16, float8).
-"""
+"""PyTorch's files, by ``torch.load(weights_only=True)``: state dicts in containers of any kind."""
 
 import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 
-from ...contract.errors import EseError
-from .names import Tensors, find_parts
+from ....contract.errors import EseError
+from ..names import find_parts
+from ..reader import Arrays, Reader, TensorFile
 
 DEEPEST = 64
 """Containers within one another that are looked into."""
@@ -28,68 +23,9 @@ CONVERSION = ("where the file is trusted, run torch.save(torch.load(FILE, weight
 """How a file that needs code becomes one that doesn't."""
 
 
-class Arrays(Mapping[str, NDArray[Any]]):
-    """Tensors by name, each brought to numpy when it is asked for: those that nobody asks for may
-    be of a kind that numpy has not. Asking raises EseError where that fails."""
-
-    def __init__(self, makers: Mapping[str, Callable[[], NDArray[Any]]]) -> None:
-        self._makers = makers
-
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        return self._makers[name]()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._makers)
-
-    def __len__(self) -> int:
-        return len(self._makers)
-
-
-@dataclass(frozen=True)
-class TensorFile:
-    """What a file holds.
-
-    tensors: of the state dict with the recurrent parts, or of the whole file if several have some
-    (then each name starts with the place of its state dict). root: that state dict's place, "" or
-    ending in a dot. beside: tensors elsewhere, by place. notes: what to tell of the file.
-    """
-
-    tensors: Tensors
-    root: str = ""
-    beside: Tensors = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-
-def read_safetensors(path: Path) -> TensorFile:
-    """A safetensors file. Raises EseError unless it is complete."""
-    try:
-        file: Any = safe_open(path, framework="numpy")
-        names = list(file.keys())
-    except SafetensorError as error:
-        raise EseError(f"checkpoint: {path.name} must be a complete safetensors file, but "
-                       f"reading says: {error}") from None
-
-    def maker(name: str) -> Callable[[], NDArray[Any]]:
-        def make() -> NDArray[Any]:
-            try:
-                tensor = np.asarray(file.get_tensor(name))
-                return tensor if tensor.dtype.kind in "fiubc" else tensor.astype(np.float64)
-            except (TypeError, AttributeError, KeyError, SafetensorError):
-                pass  # numpy has no such type
-            try:
-                with safe_open(path, framework="pt") as again:
-                    return _array(again.get_tensor(name), name)
-            except (ImportError, TypeError, AttributeError, KeyError, SafetensorError) as error:
-                raise EseError(f"checkpoint: {name} must be of a type that PyTorch can read, but "
-                               f"reading says: {error}") from None
-        return make
-    return TensorFile(Arrays({name: maker(name) for name in names}))
-
-
-def read_torch(path: Path, wanted: Collection[str] = ()) -> TensorFile:
-    """The state dict with recurrent parts, or with the tensors ``wanted``, of a PyTorch file.
-
-    Raises EseError if reading it needs code or if it holds no such state dict."""
+def _read(path: Path, prefix: str | None, wanted: Collection[str]) -> TensorFile:
+    """The state dict with recurrent parts, or with the tensors ``wanted``. Raises EseError if
+    reading it needs code or if it holds no such state dict."""
     content = _load(path)
     found: dict[str, tuple[str, Any]] = {}
     dicts: dict[str, list[str]] = {}
@@ -177,12 +113,12 @@ def _walk(content: Any, source: str, place: str = "", by_name: bool = True, dept
 
 
 def _maker(tensor: Any, name: str) -> Callable[[], NDArray[Any]]:
-    return lambda: _array(tensor, name)
+    return lambda: plain_array(tensor, name)
 
 
-def _array(tensor: Any, name: str) -> NDArray[Any]:
-    """A tensor of PyTorch, floating point in double precision. Raises EseError if it holds no
-    numbers that numpy has."""
+def plain_array(tensor: Any, name: str) -> NDArray[Any]:
+    """A tensor of PyTorch or numpy in numpy, PyTorch's floating point in double precision. Raises
+    EseError if it holds no numbers that numpy has."""
     try:
         if isinstance(tensor, np.ndarray):
             return tensor
@@ -195,3 +131,6 @@ def _array(tensor: Any, name: str) -> NDArray[Any]:
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise EseError(f"checkpoint: {name} must hold plain numbers, but reading says: "
                        f"{said}") from None
+
+
+READER = Reader((".pt", ".pth", ".ckpt", ".bin"), _read)

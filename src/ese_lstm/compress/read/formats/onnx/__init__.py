@@ -7,3 +7,8 @@
 | ``layers`` | an LSTM node to the tensors of a layer |
 | ``values`` | where each value of a graph comes from |
 """
+
+from ...reader import Reader, Stated
+from .file import read_onnx
+
+READER = Reader((".onnx",), read_onnx, Stated("iofc", "ONNX", "ONNX's LSTM nodes"))

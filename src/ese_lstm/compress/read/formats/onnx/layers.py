@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....contract.config import GATES
+from .....contract.config import GATES
 from .graph import Graph, attribute, called
 from .values import Value, Values
 
