@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from amaranth.hdl import ResetInserter, Signal
 
-from ese_lstm.hw.shell.axi_lite import OKAY, SLVERR, AxiLiteSlave
+from ese_lstm.hw.axi.lite import OKAY, SLVERR, AxiLiteSlave
 
 ADDRESS_BITS = 8
 COUNT = 60

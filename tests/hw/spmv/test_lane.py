@@ -9,7 +9,7 @@ from amaranth.sim import Simulator
 from ese_lstm.contract import timing
 from ese_lstm.contract.config import PRESETS, EngineConfig
 from ese_lstm.contract.layout import entry_layout
-from ese_lstm.hw.lane import Lane
+from ese_lstm.hw.spmv.lane import Lane
 
 TINY = PRESETS["tiny"]
 LIMIT = 20_000

@@ -8,7 +8,7 @@ from amaranth.hdl import ResetInserter, Signal
 from ese_lstm.contract import timing
 from ese_lstm.contract.config import GATES, PRESETS
 from ese_lstm.contract.layout import epilogue_layout, lane_of, slot_of
-from ese_lstm.hw.epilogue import EpilogueSequencer
+from ese_lstm.hw.elementwise.epilogue import EpilogueSequencer
 
 TINY = PRESETS["tiny"]
 LIMIT = 20_000

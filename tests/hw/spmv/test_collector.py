@@ -6,7 +6,7 @@ import pytest
 
 from ese_lstm.contract import timing
 from ese_lstm.contract.config import PRESETS
-from ese_lstm.hw.collector import Collector
+from ese_lstm.hw.spmv.collector import Collector
 
 TINY = PRESETS["tiny"]
 

@@ -7,10 +7,10 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from ..contract import timing
-from ..contract.config import EngineConfig, bits_for
-from ..contract.errors import EseError
-from ..contract.tables import FUNCTIONS, activation_table
+from ...contract import timing
+from ...contract.config import EngineConfig, bits_for
+from ...contract.errors import EseError
+from ...contract.tables import FUNCTIONS, activation_table
 from .numeric import delay
 
 

@@ -10,8 +10,8 @@ from ese_lstm.contract import timing
 from ese_lstm.contract.config import EngineConfig
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.tables import activation_table
-from ese_lstm.hw import activation
-from ese_lstm.hw.activation import ActivationUnit
+from ese_lstm.hw.elementwise import activation
+from ese_lstm.hw.elementwise.activation import ActivationUnit
 
 NAMES = ("sigmoid", "tanh")
 

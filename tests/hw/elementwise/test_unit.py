@@ -8,7 +8,7 @@ from amaranth.hdl import ResetInserter, Signal
 from ese_lstm.contract import timing
 from ese_lstm.contract.config import GATES, PRESETS
 from ese_lstm.contract.layout import param_layout
-from ese_lstm.hw.elementwise_unit import ElementwiseUnit
+from ese_lstm.hw.elementwise.unit import ElementwiseUnit
 
 TINY = PRESETS["tiny"]
 I, F, G, O = range(GATES)

@@ -5,13 +5,13 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from ..contract import timing
-from ..contract.config import GATES, EngineConfig
-from ..contract.layout import param_layout
-from .elementwise import ElementwiseChannel
-from .emit import place
+from ...contract import timing
+from ...contract.config import GATES, EngineConfig
+from ...contract.layout import param_layout
+from ..emit import place
+from ..layouts import struct
+from .channel import ElementwiseChannel
 from .epilogue import sample_layout
-from .layouts import struct
 from .numeric import delay
 
 

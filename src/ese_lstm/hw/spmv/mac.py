@@ -7,11 +7,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from ..contract.config import EngineConfig, bits_for
-
-DISTRIBUTED = {"ram_style": "distributed"}
-# Everywhere, a memory of depth 1 is built with depth 2: without an address bit, Yosys would write
-# vectors of width 0, which Verilog does not have.
+from ...contract.config import EngineConfig, bits_for
+from ..parts import DISTRIBUTED
 
 GROUP = 8
 """Channels that share LUTRAM words: a RAM32M16 holds 14 bits, so one 32-bit accumulator bank

@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..contract.config import EngineConfig
+from ...contract.config import EngineConfig
 
 JOINED = 6
 """Banks joined in the first of the two levels: three lanes' two fill one LUT6 a bit."""

@@ -6,7 +6,7 @@ import pytest
 from amaranth.hdl import ResetInserter, Signal
 
 from ese_lstm.contract.config import PRESETS
-from ese_lstm.hw.weight_stream import WeightStream
+from ese_lstm.hw.spmv.weight_stream import WeightStream
 
 CONFIG = PRESETS["tiny"].replace(stream_depth=20)
 LATENCY = 3

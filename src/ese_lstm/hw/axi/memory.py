@@ -41,6 +41,13 @@ def response_layout() -> data.StructLayout:
     return data.StructLayout({"resp": unsigned(2)})
 
 
+def memory_beat_layout(shell: ShellConfig) -> data.StructLayout:
+    """``stream_bits`` of data for external memory at a byte address; last of its packet."""
+    return data.StructLayout({"data": unsigned(shell.stream_bits),
+                              "address": unsigned(shell.memory_address_bits),
+                              "last": unsigned(1)})
+
+
 def page_beats(shell: ShellConfig) -> int:
     """Beats between two addresses that no burst crosses."""
     return PAGE_BYTES // shell.memory_bytes

@@ -6,8 +6,8 @@ import pytest
 
 from ese_lstm.contract import timing
 from ese_lstm.contract.config import GATES, SHIFT_BITS, EngineConfig
-from ese_lstm.hw import elementwise
-from ese_lstm.hw.elementwise import ElementwiseChannel
+from ese_lstm.hw.elementwise import channel
+from ese_lstm.hw.elementwise.channel import ElementwiseChannel
 
 CONFIGS = {
     "default": {},
@@ -172,7 +172,7 @@ def test_cells_and_linear_rows_in_any_pattern(clocked, twin, seed, name):
 
 def test_wrong_rounding_of_the_cell_is_seen(clocked, twin, seed, monkeypatch):
     """The comparison above can fail: truncating instead of rounding shows."""
-    monkeypatch.setattr(elementwise, "round_shift",
+    monkeypatch.setattr(channel, "round_shift",
                         lambda value, shift: value.as_signed().shift_right(shift))
     config = EngineConfig(lanes=1, channels=1)
     stimulus = Stimulus(config, twin(config), random.Random(seed))

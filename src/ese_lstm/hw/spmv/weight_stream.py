@@ -6,7 +6,7 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from ..contract.config import EngineConfig
+from ...contract.config import EngineConfig
 
 PREFETCH = 4
 """Entries fetched ahead: the memory's two cycles, the FIFO's one, and the one being taken."""

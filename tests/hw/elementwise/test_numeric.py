@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from ese_lstm.contract import timing
 from ese_lstm.contract.config import SHIFT_BITS
 from ese_lstm.contract.errors import EseError
-from ese_lstm.hw.numeric import Requantise, round_shift, saturate
+from ese_lstm.hw.elementwise.numeric import Requantise, round_shift, saturate
 
 
 class Constant(wiring.Component):

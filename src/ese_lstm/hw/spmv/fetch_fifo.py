@@ -6,9 +6,9 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from ..contract import timing
-from ..contract.config import EngineConfig, bits_for
-from .mac import DISTRIBUTED
+from ...contract import timing
+from ...contract.config import EngineConfig, bits_for
+from ..parts import DISTRIBUTED
 from .weight_stream import PREFETCH
 
 BLOCK_DEPTH = 64

@@ -10,9 +10,9 @@ from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value, signed, 
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..contract import timing
-from ..contract.config import SHIFT_BITS
-from ..contract.errors import EseError
+from ...contract import timing
+from ...contract.config import SHIFT_BITS
+from ...contract.errors import EseError
 
 
 def round_shift(value: Value, shift: int) -> Value:

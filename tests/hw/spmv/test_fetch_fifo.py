@@ -6,7 +6,7 @@ import pytest
 
 from ese_lstm.contract import timing
 from ese_lstm.contract.config import PRESETS
-from ese_lstm.hw.fetch_fifo import FetchFifo
+from ese_lstm.hw.spmv.fetch_fifo import FetchFifo
 
 
 @pytest.mark.parametrize("depth", [8, 9, 64])

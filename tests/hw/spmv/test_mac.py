@@ -5,7 +5,7 @@ import random
 import pytest
 
 from ese_lstm.contract.config import PRESETS
-from ese_lstm.hw.mac import GROUP, MacGroup, group_sizes
+from ese_lstm.hw.spmv.mac import GROUP, MacGroup, group_sizes
 
 TINY = PRESETS["tiny"]
 CONFIGS = {

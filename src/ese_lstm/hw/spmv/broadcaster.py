@@ -5,11 +5,11 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from ..contract import timing
-from ..contract.config import SEQUENCE_BITS, EngineConfig, bits_for
-from ..contract.layout import header_layout, segment_layout
-from .layouts import struct
-from .mac import DISTRIBUTED
+from ...contract import timing
+from ...contract.config import SEQUENCE_BITS, EngineConfig, bits_for
+from ...contract.layout import header_layout, segment_layout
+from ..layouts import struct
+from ..parts import DISTRIBUTED
 
 
 def stall_layout() -> data.StructLayout:

@@ -6,8 +6,8 @@ from amaranth.hdl import C, Elaboratable, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..contract import timing
-from ..contract.config import GATES, SHIFT_BITS, EngineConfig, bits_for
+from ...contract import timing
+from ...contract.config import GATES, SHIFT_BITS, EngineConfig, bits_for
 from .activation import ActivationUnit
 from .numeric import Requantise, delay, round_shift, saturate
 

@@ -7,12 +7,13 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from ..contract import timing
-from ..contract.config import EngineConfig, bits_for
+from ...contract import timing
+from ...contract.config import EngineConfig, bits_for
+from ..emit import place
+from ..parts import DISTRIBUTED
 from .decoder import EntryDecoder
-from .emit import place
 from .fetch_fifo import FetchFifo
-from .mac import DISTRIBUTED, MacGroup, group_sizes
+from .mac import MacGroup, group_sizes
 from .weight_stream import WeightStream
 
 

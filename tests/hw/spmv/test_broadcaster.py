@@ -9,7 +9,7 @@ from amaranth.hdl import ResetInserter, Signal
 from ese_lstm.contract import timing
 from ese_lstm.contract.config import MAX_RESULTS, PRESETS, SEQUENCE_BITS
 from ese_lstm.contract.layout import segment_layout
-from ese_lstm.hw.broadcaster import Broadcaster
+from ese_lstm.hw.spmv.broadcaster import Broadcaster
 
 TINY = PRESETS["tiny"]
 LIMIT = 20_000

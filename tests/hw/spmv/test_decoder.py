@@ -7,7 +7,7 @@ from amaranth.sim import Simulator
 
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.layout import entry_layout
-from ese_lstm.hw.decoder import EntryDecoder
+from ese_lstm.hw.spmv.decoder import EntryDecoder
 
 TINY = PRESETS["tiny"]
 OUTPUTS = ("weight", "row", "last", "empty")

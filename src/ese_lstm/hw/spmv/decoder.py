@@ -4,9 +4,9 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..contract.config import EngineConfig
-from ..contract.layout import entry_layout
-from .layouts import struct
+from ...contract.config import EngineConfig
+from ...contract.layout import entry_layout
+from ..layouts import struct
 
 
 class EntryDecoder(wiring.Component):
