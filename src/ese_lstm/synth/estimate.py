@@ -8,7 +8,7 @@ from typing import Any
 from ..contract.config import EngineConfig
 from ..contract.errors import EseError
 from ..contract.published import XCKU060
-from ..hw.export import TOP, engine_verilog
+from ..hw.verilog.export import TOP, engine_verilog
 from . import delays, paths, units, yosys
 from .resources import TARGETS, Resources, resources
 
