@@ -10,12 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ese_lstm.compress.checkpoint import load_network
-from ese_lstm.compress.pipeline import compress_network
-from ese_lstm.contract.config import load_config
+from ese_lstm import Engine, compress_network, load_config, load_network, run_utterances
 from ese_lstm.demo.fetch import fetch
 from ese_lstm.demo.speech import features
-from ese_lstm.runtime import Engine, run_utterances
 
 sources = fetch(Path("build/data"))  # a checkpoint and recordings, by package name
 speech = {name: features(path) for name, path in sources.prompts.items()}

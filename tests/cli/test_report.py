@@ -10,13 +10,13 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from ese_lstm.cli.html import page, pairs, table
 from ese_lstm.cli.main import main
 from ese_lstm.cli.report import _figures
 from ese_lstm.cli.show import step
 from ese_lstm.compress.figures import CHECKSUM, figures_checksum
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.image import read_image
+from ese_lstm.report.html import page, pairs, table
 from ese_lstm.sim.golden.cycles import simulate_model
 from ese_lstm.sim.golden.decode import decode_image
 from ese_lstm.sim.golden.noise import measure_noise

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..cli.outputs import check_files
-from ..cli.program import Progress, exit_codes
+from ..cli.terminal import Progress, exit_codes
 from ..compress.prune import BALANCES, Balance
 from ..contract.config import PRESETS, load_config
 from ..contract.errors import EseError

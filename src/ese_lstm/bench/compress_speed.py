@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cli.outputs import check_files
-from ..cli.program import Progress, Update, exit_codes
+from ..cli.terminal import Progress, Update, exit_codes
 from ..compress.network import Network
 from ..compress.pipeline import CompressOptions, compress_network
 from ..compress.synthetic import GOOGLE_LSTMP, random_frames, random_network
@@ -25,11 +25,11 @@ from ..contract.errors import EseError
 from ..contract.files import write_contents
 from ..contract.frames import quantise_frames
 from ..contract.image import Image, read_image, write_image
+from ..contract.published import INPUTS
 from ..sim.golden.decode import decode_image
 from ..sim.golden.model import GoldenModel
 from .__main__ import FULL
 from .measure import versions
-from .paper import INPUTS
 from .tables import Text, show
 from .workload import REDUCED_CONFIG, REDUCED_INPUTS, REDUCED_SHAPE
 

@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from ..compress.prune import BALANCES
+from ..contract.published import MATRICES, TOTAL
 from ..hw.counters import COUNTERS
 from ..sim.golden.cycles import CycleReport, simulate_model
 from ..sim.rtl.runner import Comparison, RtlResult
@@ -23,7 +24,6 @@ from .figures import (
     paper_group,
     rates,
 )
-from .paper import MATRICES, TOTAL
 from .workload import Workload
 
 TOLERANCE = 0.001

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ..cli.program import Progress, exit_codes
+from ..cli.terminal import Progress, exit_codes
 from ..contract.config import PRESETS, load_config
 from ..contract.errors import EseError
 from ..contract.files import check_folder, write_contents

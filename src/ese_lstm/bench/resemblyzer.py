@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cli.outputs import check_files
-from ..cli.program import Progress
-from ..compress.checkpoint import load_network, load_tensors
+from ..cli.terminal import Progress
 from ..compress.network import Network
 from ..compress.pipeline import CompressOptions, CompressReport, compress_network
+from ..compress.read.checkpoint import load_network, load_tensors
 from ..compress.reference import run_float
 from ..compress.storage import huffman_coded
 from ..compress.wide_inputs import widen

@@ -15,9 +15,10 @@ import click
 import numpy as np
 
 from ..cli.outputs import check_files
-from ..cli.program import Progress, exit_codes
+from ..cli.terminal import Progress, exit_codes
 from ..contract.config import PRESETS, load_config
-from ..contract.shell import SHELL_PRESETS, row_beats
+from ..contract.packets import row_beats
+from ..contract.shell import SHELL_PRESETS
 from ..sim.golden.cycles import simulate_model
 from ..sim.golden.model import GoldenModel
 from ..sim.rtl.shell_runner import SpeedResult, run_at_full_speed

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from ..cli.outputs import check_files
-from ..cli.program import Progress, exit_codes
+from ..cli.terminal import Progress, exit_codes
 from ..contract.config import PRESETS, load_config
 from ..contract.files import write_contents
 from ..hw.export import TOP, engine_verilog

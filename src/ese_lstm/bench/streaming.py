@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ..cli.outputs import check_files
-from ..cli.program import Progress, exit_codes
+from ..cli.terminal import Progress, exit_codes
 from ..compress.synthetic import GOOGLE_LSTMP, LayerShape
 from ..contract.config import EngineConfig
 from ..contract.errors import EseError

@@ -11,9 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..contract.files import beside, write_contents
+from ..contract.published import MATRICES, TOTAL
 from .figures import paper_group
 from .measure import Outcome
-from .paper import MATRICES, TOTAL
 
 Row = tuple[str, ...]
 PLAIN_WIDTH = 200

@@ -14,8 +14,8 @@ from ..compress.synthetic import GOOGLE_LSTMP, LayerShape, random_frames, random
 from ..contract.config import EngineConfig
 from ..contract.frames import quantise_frames
 from ..contract.image import Image
+from ..contract.published import DENSITIES, INPUTS
 from ..sim.golden.decode import DecodedModel, decode_image
-from .paper import DENSITIES, INPUTS
 
 REDUCED_CONFIG = EngineConfig(
     lanes=4, channels=2, stream_depth=1024, activation_depth=512, cell_depth=64, param_depth=512,

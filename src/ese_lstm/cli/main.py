@@ -1,13 +1,14 @@
 """``ese``: the command group, its help and its exit codes."""
 
-from importlib.metadata import version
 from typing import Any
 
 import click
 
+from .. import __version__
 from ..contract.errors import EseError
 from .compress import compress
 from .data import data
+from .device import device
 from .distill import distill
 from .evaluate import evaluate
 from .info import info
@@ -15,7 +16,6 @@ from .notes import notes
 from .registers import registers
 from .report import report
 from .sensitivity import sensitivity
-from .serve import device
 from .simulate import simulate
 from .train import train
 from .verilog import verilog
@@ -35,7 +35,7 @@ class _Group(click.Group):
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"],
                                            "show_default": True})
-@click.version_option(version("ese-lstm"), prog_name="ese")
+@click.version_option(__version__, prog_name="ese")
 def main() -> None:
     """ESE, the sparse-LSTM speech accelerator for FPGAs.
 

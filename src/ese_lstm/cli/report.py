@@ -13,10 +13,10 @@ from pydantic import TypeAdapter
 from ..contract.errors import EseError
 from ..contract.files import write_atomically
 from ..contract.image import Image, read_image
+from ..report.html import page
 from .command_line import command_line
 from .curves import read_curves
 from .frames import load_streams
-from .html import page
 from .options import checkpoint_options, read_key_map
 from .outputs import check_files_in
 from .report_parts import (

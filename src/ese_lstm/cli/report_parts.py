@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..contract.image import Image
-from . import charts
+from ..report import charts
+from ..report.html import heading, pairs, paragraph, section, table, tiles
 from .curves import DENSE, CurvePoint, by_series
-from .html import heading, pairs, paragraph, section, table, tiles
 from .show import (
     LOSS_TITLE,
     TENSOR_NOTE,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..cli.program import Steps, exit_codes
+from ..cli.terminal import Steps, exit_codes
 from ..contract.config import PRESETS
 from ..contract.files import check_folder, write_contents
 from ..sim.rtl.verilator import SimulationError

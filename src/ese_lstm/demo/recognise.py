@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cli.program import Steps
+from ..cli.terminal import Steps
 from ..compress.pipeline import CompressOptions, CompressReport, compress_network
 from ..contract.config import EngineConfig
 from ..contract.errors import EseError

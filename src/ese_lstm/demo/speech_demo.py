@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from ..cli.options import KNOBS, chosen_config, config_options
-from ..cli.program import Steps, exit_codes
+from ..cli.terminal import Steps, exit_codes
 from ..compress.pipeline import CompressOptions
 from ..contract.files import check_folder, write_contents
 from ..sim.rtl.verilator import SimulationError

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ...cli.program import exit_codes
+from ...cli.terminal import exit_codes
 from ...contract.config import PRESETS
 from ...sim.rtl.verilator import SimulationError
 from ..__main__ import FULL

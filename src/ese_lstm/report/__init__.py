@@ -1,0 +1,1 @@
+"""What results are shown with: charts as SVG, parts of an HTML page."""
