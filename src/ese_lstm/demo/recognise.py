@@ -14,7 +14,7 @@ from ..contract.config import EngineConfig
 from ..contract.errors import EseError
 from ..contract.frames import quantise_frames, real_outputs
 from ..contract.image import Image, write_image
-from ..hw.export import export_verilog
+from ..hw.verilog.export import export_verilog
 from ..sim.verify import Verified, verify
 from ..train.calibration import UTTERANCES, calibration_frames
 from ..train.data.dataset import Dataset, Utterance

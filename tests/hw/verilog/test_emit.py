@@ -7,7 +7,8 @@ from amaranth.hdl import Module, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ese_lstm.hw.emit import Emitter, _trigger, emit, place
+from ese_lstm.hw.place import place
+from ese_lstm.hw.verilog.emit import Emitter, _trigger, emit
 from ese_lstm.sim.rtl.lockstep import amaranth_trace, verilog_trace
 
 

@@ -11,7 +11,7 @@ import pytest
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.layout import Section, entry_layout, load_layout, param_layout
-from ese_lstm.hw.export import export_verilog
+from ese_lstm.hw.verilog.export import export_verilog
 
 TINY = PRESETS["tiny"]
 
@@ -111,7 +111,7 @@ def test_progress_ends_at_one(tmp_path: Path) -> None:
 def test_the_verilog_of_a_configuration_is_always_the_same() -> None:
     """Two interpreters with different hash seeds write the same text."""
     script = ("import hashlib; from ese_lstm.contract.config import PRESETS; "
-              "from ese_lstm.hw.export import engine_verilog; "
+              "from ese_lstm.hw.verilog.export import engine_verilog; "
               "print(hashlib.sha256(engine_verilog(PRESETS['tiny']).encode()).hexdigest())")
     digests = {subprocess.run([sys.executable, "-c", script], check=True, capture_output=True,
                               text=True, env=os.environ | {"PYTHONHASHSEED": seed}).stdout

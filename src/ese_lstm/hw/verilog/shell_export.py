@@ -22,10 +22,10 @@ from ...contract.packets import (
 )
 from ...contract.register_files import FILES, FORMATS
 from ...contract.shell import ShellConfig
-from .. import emit
-from ..export import layout_fields, write_if_changed
-from ..inventory import instances, memories
-from .shell import LITE, MEMORY, STREAM_OUT, STREAMS_IN, Shell
+from ..shell.shell import LITE, MEMORY, STREAM_OUT, STREAMS_IN, Shell
+from . import emit
+from .export import layout_fields, write_if_changed
+from .inventory import instances, memories
 
 TOP = "ese_shell"
 DESCRIPTION_FORMAT = "ese-shell"

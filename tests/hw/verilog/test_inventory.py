@@ -1,4 +1,4 @@
-from ese_lstm.hw.inventory import MemoryShape, instances, memories
+from ese_lstm.hw.verilog.inventory import MemoryShape, instances, memories
 
 TEXT = """
 module top(clk);

@@ -10,10 +10,10 @@ from typing import Any
 
 from amaranth.lib import data, wiring
 
-from ..contract import timing
-from ..contract.config import EngineConfig
-from ..contract.files import write_contents
-from ..contract.layout import (
+from ...contract import timing
+from ...contract.config import EngineConfig
+from ...contract.files import write_contents
+from ...contract.layout import (
     Layout,
     Section,
     entry_layout,
@@ -23,8 +23,8 @@ from ..contract.layout import (
     param_layout,
     segment_layout,
 )
+from ..engine import Engine
 from . import emit
-from .engine import Engine
 from .inventory import instances, memories
 
 TOP = "ese_engine"

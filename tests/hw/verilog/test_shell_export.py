@@ -10,7 +10,7 @@ from ese_lstm.contract.layout import Section
 from ese_lstm.contract.packets import MEMORY_SECTION, load_sections
 from ese_lstm.contract.register_files import FILES, FORMATS
 from ese_lstm.contract.shell import SHELL_PRESETS
-from ese_lstm.hw.shell.export import export_shell
+from ese_lstm.hw.verilog.shell_export import export_shell
 
 SHELL = SHELL_PRESETS["tiny"]
 CONFIGS = {"resident": PRESETS["tiny"], "streamed": PRESETS["tiny"].replace(fetch_depth=16)}
