@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..contract.errors import EseError
+from ...contract.errors import EseError
 
 PACKAGE = "flight-of-the-amazon-queen"
 MEMBER = "usr/share/scummvm/flight-of-the-amazon-queen/queen.1c"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.errors import EseError
+from ...contract.errors import EseError
 from .features import INPUTS, MELS
 from .streams import Corpus, Plan
 

@@ -5,7 +5,7 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.errors import EseError
+from ...contract.errors import EseError
 
 SAMPLE_RATE = 16000
 MIN_SECONDS = 0.1

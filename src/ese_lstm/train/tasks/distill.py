@@ -22,17 +22,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..compress.calibrate import scale_inputs
-from ..compress.network import Network
-from ..compress.reference import run_float
-from ..contract.errors import EseError
-from ..contract.files import write_atomically
-from .evaluate import keep_mask, longest_first
-from .lstmp import Lstmp
-from .model import PhoneNet, Shape
-from .pruning import PruneOptions, load_network_into, network_from
-from .streams import Corpus, Plan, gather, plan_streams
-from .trainer import Trainer, TrainOptions
+from ...compress.calibrate import scale_inputs
+from ...compress.network import Network
+from ...compress.reference import run_float
+from ...contract.errors import EseError
+from ...contract.files import write_atomically
+from ..data.streams import Corpus, Plan, gather, plan_streams
+from ..evaluate import keep_mask, longest_first
+from ..loop.trainer import Trainer, TrainOptions
+from ..lstmp import Lstmp
+from ..model import PhoneNet, Shape
+from ..pruning import PruneOptions, load_network_into, network_from
 
 TEACHER_STREAMS = 64
 TEACHER_STEPS = 32

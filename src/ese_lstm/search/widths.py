@@ -18,12 +18,12 @@ from ..compress.prune import MATRICES
 from ..compress.widths import check_widths, narrow_network
 from ..contract.config import EngineConfig
 from ..contract.errors import EseError
-from .evaluate import fixed_answers, float_answers, score_answers
+from ..train.data.streams import Corpus
+from ..train.evaluate import fixed_answers, float_answers, score_answers
+from ..train.model import PhoneNet
+from ..train.pruning import load_network_into, network_from
+from ..train.scoring import Scores
 from .journal import append_line, read_lines
-from .model import PhoneNet
-from .pruning import load_network_into, network_from
-from .scoring import Scores
-from .streams import Corpus
 
 FLOAT, ALL, ACTIVATIONS = "float", "all", "activations"
 MOST_BITS, MIN_ACT_BITS = 18, 8

@@ -7,12 +7,12 @@ import torch
 
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
-from ese_lstm.train import sensitivity
-from ese_lstm.train.dataset import Dataset
+from ese_lstm.search import densities as densities_of
+from ese_lstm.search.densities import Point, choose, read_points, scan
+from ese_lstm.train.data.dataset import Dataset
+from ese_lstm.train.data.streams import Corpus
 from ese_lstm.train.model import PhoneNet, Shape
 from ese_lstm.train.pruning import network_from
-from ese_lstm.train.sensitivity import Point, choose, read_points, scan
-from ese_lstm.train.streams import Corpus
 
 DENSITIES = [0.5, 0.25]
 
@@ -24,7 +24,7 @@ def test_scan_covers_all_and_goes_on(dataset: Dataset, tmp_path: Path,
     corpus = Corpus.load(dataset, dataset.split("held-out"))
     path = tmp_path / "points.jsonl"
     pruned: list[list[float]] = []
-    real = sensitivity.float_answers
+    real = densities_of.float_answers
 
     def seen(model: PhoneNet, corpus: Corpus) -> np.ndarray:
         layer, = network_from(model.lstm).layers
@@ -33,7 +33,7 @@ def test_scan_covers_all_and_goes_on(dataset: Dataset, tmp_path: Path,
             raise KeyboardInterrupt
         return real(model, corpus)
 
-    monkeypatch.setattr(sensitivity, "float_answers", seen)
+    monkeypatch.setattr(densities_of, "float_answers", seen)
     before = network_from(model.lstm).layers[0].w_x.copy()
     with pytest.raises(KeyboardInterrupt):
         scan(model, corpus, PRESETS["tiny"], DENSITIES, path)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ese_lstm.contract.errors import EseError
-from ese_lstm.train.queen import QueenFile, segments
+from ese_lstm.train.data.queen import QueenFile, segments
 
 
 def text(value: bytes, align: int, position: int) -> bytes:

@@ -3,7 +3,7 @@
 import pytest
 
 from ese_lstm.contract.errors import EseError
-from ese_lstm.train.journal import append_line, read_lines
+from ese_lstm.search.journal import append_line, read_lines
 
 
 def test_a_line_that_was_cut_off(tmp_path):

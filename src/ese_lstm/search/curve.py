@@ -25,15 +25,15 @@ from ..contract.errors import EseError
 from ..contract.files import write_atomically
 from ..sim.golden.cycles import simulate_model
 from ..sim.golden.decode import decode_image
-from .calibration import calibration_frames
-from .dataset import Dataset
-from .evaluate import float_answers, score_answers
+from ..train.calibration import calibration_frames
+from ..train.data.dataset import Dataset
+from ..train.data.streams import Corpus
+from ..train.evaluate import float_answers, score_answers
+from ..train.loop.trainer import MODEL, Report, Trainer, TrainOptions
+from ..train.model import PhoneNet, load_model
+from ..train.pruning import PruneOptions, load_network_into, network_from
+from ..train.scoring import Scores
 from .journal import append_line, read_lines
-from .model import PhoneNet, load_model
-from .pruning import PruneOptions, load_network_into, network_from
-from .scoring import Scores
-from .streams import Corpus
-from .trainer import MODEL, Report, Trainer, TrainOptions
 
 CURVES: Mapping[str, Balance] = {"balanced": "matrix", "plain": "none"}
 """Balance of each curve."""

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from ese_lstm.contract.errors import EseError
-from ese_lstm.train.augment import MASKS, MISSING_BANDS, TEMPO, Augmenter
-from ese_lstm.train.features import INPUTS, MELS
-from ese_lstm.train.streams import Corpus, gather, plan_streams
+from ese_lstm.train.data.augment import MASKS, MISSING_BANDS, TEMPO, Augmenter
+from ese_lstm.train.data.features import INPUTS, MELS
+from ese_lstm.train.data.streams import Corpus, gather, plan_streams
 
 
 def corpus_of(lengths: list[int], inputs: int = INPUTS) -> Corpus:

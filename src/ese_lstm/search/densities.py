@@ -11,11 +11,11 @@ from pathlib import Path
 from ..compress.prune import MATRICES, Balance, prune_network
 from ..contract.config import EngineConfig
 from ..contract.errors import EseError
-from .evaluate import float_answers, score_answers
+from ..train.data.streams import Corpus
+from ..train.evaluate import float_answers, score_answers
+from ..train.model import PhoneNet
+from ..train.pruning import load_network_into, network_from
 from .journal import append_line, read_lines
-from .model import PhoneNet
-from .pruning import load_network_into, network_from
-from .streams import Corpus
 
 ALL = "all"
 

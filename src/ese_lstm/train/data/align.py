@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.errors import EseError
+from ...contract.errors import EseError
 from .audio import SAMPLE_RATE
 
 SILENCE = "SIL"

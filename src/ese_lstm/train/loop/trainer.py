@@ -17,15 +17,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..contract.errors import EseError
-from .augment import Augmenter
+from ...contract.errors import EseError
+from ..data.augment import Augmenter
+from ..data.streams import IGNORED, Corpus, Plan, gather, plan_streams
+from ..evaluate import float_answers, keep_mask, score_answers
+from ..model import PhoneNet, save_model
+from ..pruning import PruneOptions, apply_masks, density_of, masks_for, round_weights
+from ..scoring import Scores, label_statistics
+from ..sharing import check_sharing, share_weights
 from .checkpoint import Progress, load_checkpoint, read_progress, save_checkpoint
-from .evaluate import float_answers, keep_mask, score_answers
-from .model import PhoneNet, save_model
-from .pruning import PruneOptions, apply_masks, density_of, masks_for, round_weights
-from .scoring import Scores, label_statistics
-from .sharing import check_sharing, share_weights
-from .streams import IGNORED, Corpus, Plan, gather, plan_streams
 
 CHECKPOINT = "checkpoint.safetensors"
 MODEL = "model.safetensors"

@@ -6,12 +6,12 @@ import torch
 
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
-from ese_lstm.train.dataset import Dataset
+from ese_lstm.train.data.dataset import Dataset
+from ese_lstm.train.data.streams import IGNORED, Corpus, gather
 from ese_lstm.train.evaluate import float_answers, keep_mask, score_answers
+from ese_lstm.train.loop.trainer import CHECKPOINT, LOG, MODEL, Trainer, TrainOptions
 from ese_lstm.train.model import PhoneNet, Shape, load_model, network_of
 from ese_lstm.train.pruning import PruneOptions, density_of
-from ese_lstm.train.streams import IGNORED, Corpus, gather
-from ese_lstm.train.trainer import CHECKPOINT, LOG, MODEL, Trainer, TrainOptions
 
 OPTIONS = TrainOptions(epochs=4, streams=3, steps=7, rate=0.02)
 PRUNE = PruneOptions(PRESETS["tiny"], 0.25, every=2, ramp=0.6)

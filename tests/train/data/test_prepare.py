@@ -9,12 +9,12 @@ import pytest
 import soundfile
 
 from ese_lstm.contract.errors import EseError
-from ese_lstm.train import prepare as module
-from ese_lstm.train.align import align, words
-from ese_lstm.train.audio import SAMPLE_RATE, decode_audio
-from ese_lstm.train.dataset import Dataset, split_of
-from ese_lstm.train.features import INPUTS, deltas, features
-from ese_lstm.train.prepare import Recording, prepare, prepare_timit
+from ese_lstm.train.data import prepare as module
+from ese_lstm.train.data.align import align, words
+from ese_lstm.train.data.audio import SAMPLE_RATE, decode_audio
+from ese_lstm.train.data.dataset import Dataset, split_of
+from ese_lstm.train.data.features import INPUTS, deltas, features
+from ese_lstm.train.data.prepare import Recording, prepare, prepare_timit
 
 
 def wav(seconds: float, rate: int = SAMPLE_RATE, seed: int = 1) -> bytes:

@@ -6,7 +6,11 @@ import pytest
 from ese_lstm.compress.network import Layer, Network
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
-from ese_lstm.train.distill import (
+from ese_lstm.train.data.streams import Corpus
+from ese_lstm.train.loop.trainer import CHECKPOINT, MODEL, TrainOptions
+from ese_lstm.train.model import network_of
+from ese_lstm.train.pruning import PruneOptions, density_of, network_from
+from ese_lstm.train.tasks.distill import (
     Distiller,
     DistillOptions,
     Head,
@@ -17,10 +21,6 @@ from ese_lstm.train.distill import (
     outputs_of,
     student_of,
 )
-from ese_lstm.train.model import network_of
-from ese_lstm.train.pruning import PruneOptions, density_of, network_from
-from ese_lstm.train.streams import Corpus
-from ese_lstm.train.trainer import CHECKPOINT, MODEL, TrainOptions
 
 OPTIONS = TrainOptions(epochs=30, streams=4, steps=8, rate=0.02)
 PRUNE = PruneOptions(PRESETS["tiny"], 0.5, schedule="one-shot")

@@ -8,14 +8,14 @@ from ese_lstm.compress.prune import MATRICES
 from ese_lstm.compress.widths import narrow_network
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
-from ese_lstm.train import widths
+from ese_lstm.search import widths
+from ese_lstm.search.widths import Choice, WidthPoint, WidthScan, greedy, read_width_points
 from ese_lstm.train.calibration import calibration_frames
-from ese_lstm.train.dataset import Dataset
+from ese_lstm.train.data.dataset import Dataset
+from ese_lstm.train.data.streams import Corpus
 from ese_lstm.train.evaluate import float_answers, score_answers
 from ese_lstm.train.model import PhoneNet, Shape
 from ese_lstm.train.pruning import load_network_into, network_from
-from ese_lstm.train.streams import Corpus
-from ese_lstm.train.widths import Choice, WidthPoint, WidthScan, greedy, read_width_points
 
 BITS = [3, 8, 12]
 

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..contract.errors import EseError
-from .model import PhoneNet
-from .pruning import apply_masks, masks_of
-from .sharing import apply_codes, codes_of
-from .tensors import read_tensors, save_tensors
+from ...contract.errors import EseError
+from ..model import PhoneNet
+from ..pruning import apply_masks, masks_of
+from ..sharing import apply_codes, codes_of
+from ..tensors import read_tensors, save_tensors
 
 METADATA_KEY = "ese-checkpoint"
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.errors import EseError
-from ..contract.files import write_atomically
+from ...contract.errors import EseError
+from ...contract.files import write_atomically
 
 FORMAT = "ese-dataset"
 VERSION = 1

@@ -14,9 +14,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from ..contract.errors import EseError
-from ..contract.files import write_atomically
-from ..registry import apt_download, obtain, unpack
+from ...contract.errors import EseError
+from ...contract.files import write_atomically
+from ...registry import apt_download, obtain, unpack
 from .align import PHONES, align
 from .audio import SAMPLE_RATE, decode_audio
 from .dataset import Utterance, save_utterance, split_of, write_header, write_manifest
