@@ -132,6 +132,9 @@ def test_mistakes(image) -> None:
             run_utterances(engine, [], order="shortest")
         with pytest.raises(EseError, match=r"frames: must have the shape \(T, 5\), got \(3, 4\)"):
             list(run_utterances(engine, [np.zeros((2, 5)), np.zeros((3, 4))]))
+        with pytest.raises(EseError, match=r"frames: must have the shape \(T, 5\), got rows of "
+                                           r"different lengths"):
+            list(run_utterances(engine, [[[0.0] * 5, [0.0] * 4]]))
         with engine.open_stream(), pytest.raises(EseError, match="wait for a stream on channel 0"):
             list(run_utterances(engine, [np.zeros((2, 5))]))
 

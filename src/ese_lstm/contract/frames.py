@@ -1,4 +1,5 @@
-"""Real feature frames to the integers that an engine reads, and its outputs back to real values."""
+"""Frames as an engine reads them: real features to integers, and its outputs back to real values.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,18 @@ def quantise_frames(frames: NDArray[np.floating],
     scaled = np.ldexp(values.astype(np.float64),
                       exponents.reshape((width,) + (1,) * (values.ndim - 2)))
     return input_format(manifest).quantise(scaled)
+
+
+def integer_frames(values: NDArray[np.integer], bits: int) -> NDArray[np.int64]:
+    """The same as 64-bit integers. Raises EseError for other numbers and for integers that ``bits``
+    bits don't hold."""
+    if values.dtype.kind not in "iu":
+        raise EseError(f"frames: must be integers, got {values.dtype}")
+    limit = 1 << (bits - 1)
+    if values.size and (values.min() < -limit or values.max() >= limit):
+        raise EseError(f"frames: must be integers of {bits} bits, got {values.min()} to "
+                       f"{values.max()}")
+    return values.astype(np.int64)
 
 
 def real_outputs(outputs: NDArray[np.integer], manifest: Manifest) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from .config import EngineConfig
 from .errors import EseError
+from .frames import integer_frames
 from .image import Image
 from .layout import (
     Field,
@@ -77,8 +78,8 @@ def pack_frames(frames: NDArray[np.integer], active: NDArray[np.bool_],
                            f"{np.shape(mask)}")
     flags = (np.asarray(active, bool).astype(np.int64) << ACTIVE_BIT
              | np.asarray(start, bool).astype(np.int64) << START_BIT)
-    return _pack_rows(np.concatenate([flags[:, None], _checked(values, config)], axis=1),
-                      config, shell)
+    rows = np.concatenate([flags[:, None], integer_frames(values, config.act_bits)], axis=1)
+    return _pack_rows(rows, config, shell)
 
 
 def unpack_frames(packets: Bytes, config: EngineConfig, shell: ShellConfig
@@ -92,7 +93,7 @@ def unpack_frames(packets: Bytes, config: EngineConfig, shell: ShellConfig
 
 def pack_results(results: NDArray[np.integer], config: EngineConfig, shell: ShellConfig) -> Bytes:
     """Output packets, (T, bytes of a packet), of results (T, output_width, channels)."""
-    return _pack_rows(_checked(np.asarray(results), config), config, shell)
+    return _pack_rows(integer_frames(np.asarray(results), config.act_bits), config, shell)
 
 
 def unpack_results(packets: Bytes, config: EngineConfig, shell: ShellConfig
@@ -102,16 +103,6 @@ def unpack_results(packets: Bytes, config: EngineConfig, shell: ShellConfig
     Raises EseError if a packet is not whole rows.
     """
     return _unpack_rows(packets, config, shell)
-
-
-def _checked(values: NDArray[np.integer], config: EngineConfig) -> NDArray[np.int64]:
-    limit = 1 << (config.act_bits - 1)
-    if values.dtype.kind not in "iu":
-        raise EseError(f"frames: must be integers, got {values.dtype}")
-    if values.size and (values.min() < -limit or values.max() >= limit):
-        raise EseError(f"frames: must be integers of {config.act_bits} bits, got "
-                       f"{values.min()} to {values.max()}")
-    return values.astype(np.int64)
 
 
 def _pack_rows(rows: NDArray[np.int64], config: EngineConfig, shell: ShellConfig) -> Bytes:

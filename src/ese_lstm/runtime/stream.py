@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..contract.config import EngineConfig
 from ..contract.errors import EseError
-from ..contract.frames import quantise_frames, real_outputs
+from ..contract.frames import integer_frames, quantise_frames, real_outputs
 from ..contract.image import Manifest
 from .lockstep import Session
 from .turns import Turns
@@ -120,20 +120,17 @@ class Stream:
         return taken if self._integers else real_outputs(taken, self._manifest)
 
     def _checked(self, frames: ArrayLike) -> NDArray[np.int64]:
-        values = np.asarray(frames)
+        try:
+            values = np.asarray(frames)
+        except ValueError:
+            raise EseError(f"frames: must have the shape (T, {self._inputs}), got rows of "
+                           f"different lengths") from None
         if values.ndim != 2 or values.shape[1] != self._inputs:
             raise EseError(f"frames: must have the shape (T, {self._inputs}), got {values.shape}")
         if not len(values):
             return np.zeros(values.shape, np.int64)
-        if not self._integers:
-            integers, saturated = quantise_frames(values, self._manifest)
-            self.saturated += saturated
-            return integers
-        if values.dtype.kind not in "iu":
-            raise EseError(f"frames: must be integers, got {values.dtype}")
-        bits = EngineConfig(**self._manifest.config).act_bits
-        limit = 1 << (bits - 1)
-        if values.min() < -limit or values.max() >= limit:
-            raise EseError(f"frames: must be integers of {bits} bits, got {values.min()} to "
-                           f"{values.max()}")
-        return values.astype(np.int64)
+        if self._integers:
+            return integer_frames(values, EngineConfig(**self._manifest.config).act_bits)
+        integers, saturated = quantise_frames(values, self._manifest)
+        self.saturated += saturated
+        return integers

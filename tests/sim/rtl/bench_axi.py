@@ -21,8 +21,9 @@ from cocotbext.axi import (
 )
 from numpy.typing import NDArray
 
-from ese_lstm.contract.registers import COUNTERS, register
+from ese_lstm.contract.registers import COUNTERS
 from ese_lstm.sim.rtl.bench import CLOCK_PERIOD_NS, PATTERNS, finish, generator, job
+from ese_lstm.sim.rtl.host import Host
 from ese_lstm.sim.rtl.packets import split_packets
 
 MEMORY_CHANNELS = ("memory_aw", "memory_w", "memory_b", "memory_ar", "memory_r")
@@ -34,7 +35,7 @@ PATIENCE = 200_000
 """Cycles after which a wait has failed."""
 
 
-class ShellBench:
+class ShellBench(Host):
     """The shell's host: registers by name, packets as bytes; a memory if there is a port for it.
 
     pauses: a pattern of ``bench.PATTERNS`` by channel, "none" for those not named.
@@ -102,63 +103,16 @@ class ShellBench:
         self.dut.rst.value = 0
         await self.cycles(2)
 
-    # Registers ------------------------------------------------------------------------------
-
-    async def read(self, name: str) -> int:
-        """Word of a register."""
-        answer = await self.axil.read(register(name).offset, 4)
-        assert answer.resp == AxiResp.OKAY, f"{name}: must be readable, got {answer.resp!r}"
+    async def read_word(self, address: int) -> int:
+        """See :class:`Host`."""
+        answer = await self.axil.read(address, 4)
+        assert answer.resp == AxiResp.OKAY, f"{address:#x}: must be readable, got {answer.resp!r}"
         return int.from_bytes(answer.data, "little")
 
-    async def write(self, name: str, word: int) -> None:
-        """Write a register."""
-        answer = await self.axil.write(register(name).offset, word.to_bytes(4, "little"))
-        assert answer.resp == AxiResp.OKAY, f"{name}: must be writable, got {answer.resp!r}"
-
-    async def flag(self, name: str, field: str) -> int:
-        """One field of a register."""
-        return register(name).field(field).get(await self.read(name))
-
-    async def until(self, name: str, field: str, value: int = 1) -> None:
-        """Read a register until a field has a value."""
-        for _ in range(PATIENCE // 50):
-            if await self.flag(name, field) == value:
-                return
-            await self.cycles(20)
-        raise AssertionError(f"{name}.{field}: must become {value}")
-
-    async def errors(self) -> list[str]:
-        """Names of the sticky errors; clears them."""
-        word = await self.read("ERROR")
-        await self.write("ERROR", word)
-        await self.write("IRQ_STATUS", 0b11)
-        return [field.name for field in register("ERROR").fields if field.get(word)]
-
-    async def counters(self) -> dict[str, int]:
-        """All counters in one cycle."""
-        await self.write("COUNTER_SNAPSHOT", 1)
-        return {name: await self.read(f"COUNTER_{name.upper()}_LO")
-                | await self.read(f"COUNTER_{name.upper()}_HI") << 32 for name in COUNTERS}
-
-    async def weights(self, base: int, rows: int) -> None:
-        """Where streamed weights lie, and how many rows a frame has of them."""
-        await self.write("WEIGHT_BASE_LO", base & 0xFFFFFFFF)
-        await self.write("WEIGHT_BASE_HI", base >> 32)
-        await self.write("WEIGHT_ROWS", rows)
-
-    async def run(self, on: int = 1) -> None:
-        """Write CONTROL.run."""
-        await self.write("CONTROL", register("CONTROL").pack({"run": on}))
-
-    async def stop(self) -> None:
-        """Lower run and wait until the engine is idle."""
-        await self.run(0)
-        await self.until("STATUS", "idle")
-
-    async def soft_reset(self) -> None:
-        """Reset by CONTROL, and wait until it is done."""
-        await self.write("CONTROL", register("CONTROL").pack({"soft_reset": 1}))
-        await self.until("CONTROL", "soft_reset", 0)
+    async def write_word(self, address: int, word: int) -> None:
+        """See :class:`Host`."""
+        answer = await self.axil.write(address, word.to_bytes(4, "little"))
+        assert answer.resp == AxiResp.OKAY, f"{address:#x}: must be writable, got {answer.resp!r}"
 
     # Streams --------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ TIMEOUT, PATIENCE = 300, 600
 OFFERS = {"aw": ("addr", "len"), "ar": ("addr", "len"), "w": ("data", "strb", "last")}
 
 
-class Host(bench_shell.Host):
+class GuardHost(bench_shell.ImageHost):
     """Watches the memory port, also in reset. reads: bursts under way; writing: W is inside a
     burst; short: beats of W without strobes."""
 
@@ -265,4 +265,4 @@ async def the_host_is_slow(host):
 
 @cocotb.test()
 async def play(dut):
-    await bench_shell.act(dut, Host)
+    await bench_shell.act(dut, GuardHost)

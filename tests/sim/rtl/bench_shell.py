@@ -24,7 +24,7 @@ def scenario(function):
     return function
 
 
-class Host(ShellBench):
+class ImageHost(ShellBench):
     """A host with an image and frames, who counts what was compared."""
 
     def __init__(self, dut, values):
@@ -320,4 +320,4 @@ async def act(dut, kind):
 
 @cocotb.test()
 async def play(dut):
-    await act(dut, Host)
+    await act(dut, ImageHost)

@@ -75,6 +75,21 @@ def test_a_simulator_is_built_once(register: Simulator, monkeypatch: pytest.Monk
     assert build(emit(Register(), "t_register"), "t_register") == register
 
 
+def test_a_cache_whose_path_has_a_space(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "my cache"))
+    built = build(emit(Register(), "t_register"), "t_register")
+    assert built.directory.is_relative_to(tmp_path / "my cache")
+    assert simulate(built, "right")["taken"] == 29
+
+
+def test_packages_whose_path_has_a_space(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """make reads its makefile's paths as words."""
+    root = tmp_path / "my site" / "verilator"
+    monkeypatch.setattr(verilator, "_verilator_root", lambda: root)
+    with pytest.raises(EseError, match=f"under a path without a space.* got {root}$"):
+        build("module t_none; endmodule\n", "t_none")
+
+
 def test_a_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", "")

@@ -6,52 +6,16 @@ Counts like ``hw/memory``, by its own code: a request every third cycle while fe
 the gearbox's pipeline.
 """
 
-from collections import deque
-
 from ...contract.config import EngineConfig
 from ...contract.layout import row_layout
 from ...contract.memory import MemoryTiming
 from ...contract.shell import PAGE_BYTES, ShellConfig
+from ..memory import Reads
 
 WORD_BITS = 32
 LINES = 32
 SETUP = 3
 """Cycles from enable to the read master's start beyond one for each bit of a row's words."""
-
-
-class Memory:
-    """Beats of the bursts asked for, in order."""
-
-    def __init__(self, timing: MemoryTiming, beat_bits: int) -> None:
-        self._timing = timing
-        self._beat = beat_bits
-        self._credit = beat_bits
-        self._bursts: deque[list[int]] = deque()
-        """Earliest cycle of the first beat, beats left."""
-        self.offers = False
-        self.last = False
-
-    def ask(self, cycle: int, beats: int) -> None:
-        """A burst is asked for in this cycle."""
-        self._bursts.append([cycle + self._timing.latency, beats])
-
-    def begin(self, cycle: int) -> None:
-        """Offer a beat in this cycle, if there is one; an offered beat stays."""
-        rate = min(self._timing.bits_per_cycle, self._beat)
-        self._credit = min(self._credit + rate, self._beat + rate - 1)
-        if self.offers or not self._bursts or self._credit < self._beat:
-            return
-        if self._bursts[0][0] > cycle or self._timing.refreshing(cycle):
-            return
-        self._credit -= self._beat
-        self._bursts[0][1] -= 1
-        self.offers, self.last = True, self._bursts[0][1] == 0
-        if self.last:
-            self._bursts.popleft()
-
-    def take(self) -> None:
-        """The offered beat is taken."""
-        self.offers = False
 
 
 class Fetch:
@@ -60,7 +24,7 @@ class Fetch:
     def __init__(self, config: EngineConfig, shell: ShellConfig, timing: MemoryTiming, rows: int,
                  base: int = 0) -> None:
         self._shell = shell
-        self.memory = Memory(timing, shell.memory_bits)
+        self._reads = Reads(timing, shell.memory_bits)
         self._words = row_layout(config).words32
         self._beat_words = shell.memory_bits // WORD_BITS
         banks = 1
@@ -93,11 +57,11 @@ class Fetch:
     def step(self, cycle: int, ready: bool) -> None:
         """One cycle; ready: the engine takes the row that is offered."""
         asked = self._ask(cycle)
-        self.memory.begin(cycle)
-        write = self.memory.offers and self._room
-        done = write and self.memory.last
+        beat = self._reads.offer(cycle)
+        write = beat is not None and self._room
+        done = write and beat is not None and beat.last
         if write:
-            self.memory.take()
+            self._reads.take()
             self.beats += 1
         self._outstanding += asked - done
         self._room_ahead = self._outstanding != self._shell.outstanding
@@ -134,7 +98,7 @@ class Fetch:
             self._length = min(shell.burst_beats, self._remaining, to_page)
             self._phase = 2 if self._room_ahead else 1
         else:
-            self.memory.ask(cycle, self._length)
+            self._reads.ask(cycle, 0, self._length)
             self._phase = 0
             self._address += self._length * shell.memory_bytes
             self._remaining -= self._length

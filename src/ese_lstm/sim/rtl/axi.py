@@ -1,35 +1,33 @@
-"""Fast AXI masters and slaves for cocotb, one object a port: driven after the rising edge, sampled
-at the falling edge, as :mod:`.bench` does. They do one transfer at a time."""
+"""Fast AXI masters and slaves for cocotb, one object a port, as parts of a :class:`.bench.Bench`.
+They do one transfer at a time."""
 
 from collections.abc import Callable
 from typing import Any
 
-from .bench import Pattern
+from .bench import Pattern, Sink, Source
 
 
-class AxisSource:
+def _ports(dut: Any, name: str) -> list[Any]:
+    """Data, keep, last, valid and ready of an AXI4-Stream."""
+    fields = "data", "keep", "last", "valid", "ready"
+    return [getattr(dut, f"{name}_t{field}") for field in fields]
+
+
+class AxisSource(Source):
     """Sends one packet at a time on ``<name>_tdata/tkeep/tlast/tvalid/tready``.
 
-    TKEEP is low for the bytes that a last beat lacks. progress: beats taken since start.
+    TKEEP is low for the bytes that a last beat lacks.
     """
 
     def __init__(self, dut: Any, name: str, pause: Pattern) -> None:
-        self._data, self._keep, self._last, self._valid, self._ready = (
-            getattr(dut, f"{name}_t{field}")
-            for field in ("data", "keep", "last", "valid", "ready"))
-        self.valid, self.ready = self._valid, self._ready
-        self._bytes = len(self._keep)
-        self._pause = pause
-        self._packet = b""
-        self._at = 0
+        self._data, self._keep, self._last, valid, ready = _ports(dut, name)
+        super().__init__(valid, ready, pause)
         self._sent: Callable[[], None] | None = None
-        self._offered = False
-        self._valid.value = 0
 
     @property
     def busy(self) -> bool:
         """A packet is under way."""
-        return self._sent is not None
+        return bool(self.words)
 
     @property
     def stalled(self) -> bool:
@@ -38,67 +36,51 @@ class AxisSource:
 
     def send(self, packet: bytes, sent: Callable[[], None]) -> None:
         """Send this packet, then call ``sent``."""
-        self._packet, self._at, self._sent = packet, 0, sent
+        self._sent, size = sent, len(self._keep)
+        self.words.extend((packet[at:at + size], at + size >= len(packet))
+                          for at in range(0, len(packet), size))
 
     def cancel(self) -> None:
         """Forget the packet, in mid-transfer if it must be."""
-        if self._sent is not None:
-            self._sent = None
-            self._offered = False
-            self._valid.value = 0
-
-    def drive(self) -> None:
-        """After a rising edge."""
-        if self._offered:
-            return
-        if self._sent is not None and not next(self._pause):
-            beat = self._packet[self._at:self._at + self._bytes]
-            self._data.value = int.from_bytes(beat, "little")
-            self._keep.value = (1 << len(beat)) - 1
-            self._last.value = int(self._at + self._bytes >= len(self._packet))
-            self._valid.value = 1
-            self._offered = True
-        else:
-            self._valid.value = 0
+        self.words.clear()
+        self._offered = False
+        self._show()
 
     def sample(self) -> bool:
-        """At a falling edge: whether the coming rising edge takes a beat."""
-        if not self._offered or not int(self._ready.value):
-            return False
-        self._offered = False
-        self._at += self._bytes
-        if self._at >= len(self._packet) and self._sent is not None:
-            sent, self._sent = self._sent, None
-            sent()
-        return True
+        """Whether a beat is taken."""
+        taken = super().sample()
+        if taken and not self.words and self._sent is not None:
+            self._sent()
+        return taken
+
+    def _put(self, word: tuple[bytes, bool] | None) -> None:
+        if word is not None:
+            self._data.value = int.from_bytes(word[0], "little")
+            self._keep.value = (1 << len(word[0])) - 1
+            self._last.value = int(word[1])
 
 
-class AxisSink:
+class AxisSink(Sink):
     """Takes beats of ``<name>_t…`` while somebody reads; a read ends when it is full or with
-    TLAST."""
+    TLAST. packets: that have ended."""
 
     def __init__(self, dut: Any, name: str, pause: Pattern) -> None:
-        self._data, self._keep, self._last, self._valid, self._ready = (
-            getattr(dut, f"{name}_t{field}")
-            for field in ("data", "keep", "last", "valid", "ready"))
-        self.valid = self._valid
-        self._bytes = len(self._keep)
-        self._pause = pause
+        self._data, self._keep, self._last, valid, ready = _ports(dut, name)
+        super().__init__(valid, ready, pause)
+        self.packets = 0
         self._got = bytearray()
         self._wanted = 0
         self._done: Callable[[bytes], None] | None = None
-        self._ready_now = False
-        self._ready.value = 0
 
     @property
-    def busy(self) -> bool:
+    def wants(self) -> bool:
         """A read is under way."""
         return self._done is not None
 
     @property
     def granularity(self) -> int:
         """Bytes of a beat."""
-        return self._bytes
+        return len(self._keep)
 
     def receive(self, count: int, done: Callable[[bytes], None]) -> None:
         """Read at most ``count`` bytes, a multiple of the granularity, then call ``done``."""
@@ -109,25 +91,20 @@ class AxisSink:
         self._done = None
         self._got.clear()
 
-    def drive(self) -> None:
-        """After a rising edge."""
-        ready = self._done is not None and not next(self._pause)
-        if ready != self._ready_now:
-            self._ready.value = int(ready)
-            self._ready_now = ready
-
-    def sample(self) -> tuple[bool, bool]:
-        """At a falling edge: whether the coming rising edge takes a beat, and the last one."""
-        if not self._ready_now or self._done is None or not int(self._valid.value):
-            return False, False
+    def sample(self) -> bool:
+        """Whether a beat is taken."""
+        if not self._ready_now or self._done is None or not int(self.valid.value):
+            return False
         keep, last = int(self._keep.value), bool(int(self._last.value))
-        self._got += int(self._data.value).to_bytes(self._bytes, "little")[:keep.bit_length()]
+        data = int(self._data.value).to_bytes(self.granularity, "little")
+        self._got += data[:keep.bit_length()]
+        self.packets += last
         if last or len(self._got) >= self._wanted:
             done, self._done = self._done, None
-            data = bytes(self._got)
+            packet = bytes(self._got)
             self._got.clear()
-            done(data)
-        return True, last
+            done(packet)
+        return True
 
 
 class AxiLite:
@@ -164,7 +141,7 @@ class AxiLite:
         self._raise, self._answer, self._done = {"ar"}, "r", done
 
     def drive(self) -> None:
-        """After a rising edge."""
+        """Raise and lower what the access needs."""
         for channel in self._fall:
             self._set(**{f"{channel}valid" if channel in ("aw", "w", "ar")
                          else f"{channel}ready": 0})
@@ -176,7 +153,7 @@ class AxiLite:
         self._raise, self._fall = set(), set()
 
     def sample(self) -> bool:
-        """At a falling edge: whether the coming rising edge ends the access."""
+        """Whether the access ends."""
         if self._done is None:
             return False
         taken = {channel for channel in self._offered if self._get(f"{channel}ready")}

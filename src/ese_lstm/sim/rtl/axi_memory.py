@@ -1,6 +1,6 @@
 """External memory of the simulated device: an AXI4 slave with a fixed latency, one beat a cycle.
 
-For what bandwidth, refresh and latency do to the engine see :mod:`.memory_model`.
+What bandwidth and refresh do to the engine shows :mod:`.memory_model`.
 """
 
 import random
@@ -8,7 +8,10 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
+from ...contract.memory import MemoryTiming
 from ...contract.shell import PAGE_BYTES
+from ..memory import Beat, Reads
+from .bench import Bench
 
 LATENCY = 30
 """Cycles from a read's address to its first data, and from a write's last data to its answer."""
@@ -23,25 +26,27 @@ class _Burst:
 
 
 class AxiMemory:
-    """The memory behind ``<name>_…``; pages appear when touched, filled with noise.
+    """The memory behind ``<name>_…``, a part of ``bench``; pages appear when touched, filled with
+    noise.
 
     Bursts are INCR, as wide as the port; bytes whose strobe is low keep their value.
     """
 
-    def __init__(self, dut: Any, name: str, rng: random.Random) -> None:
-        self._ports = {port: getattr(dut, f"{name}_{port}") for port in (
+    def __init__(self, bench: Bench, name: str, rng: random.Random) -> None:
+        self._bench = bench
+        self._ports = {port: getattr(bench.dut, f"{name}_{port}") for port in (
             "awid", "awaddr", "awlen", "awvalid", "awready", "wdata", "wstrb", "wlast", "wvalid",
             "wready", "bid", "bresp", "bvalid", "bready", "arid", "araddr", "arlen", "arvalid",
             "arready", "rid", "rdata", "rresp", "rlast", "rvalid", "rready")}
         self._size = len(self._ports["wstrb"])
         self._rng = rng
         self._pages: dict[int, bytearray] = {}
-        self._reads: deque[_Burst] = deque()
+        self._reads = Reads(MemoryTiming(8 * self._size, LATENCY), 8 * self._size)
         self._writes: deque[_Burst] = deque()
         self._words: deque[tuple[int, int]] = deque()
         self._answers: deque[_Burst] = deque()
-        self._reading = self._answering = self._held = False
-        self._cycle = 0
+        self._shown: Beat | None = None
+        self._answering = self._held = False
         self._set(awready=1, wready=1, arready=1, bvalid=0, bresp=0, rvalid=0, rresp=0)
 
     @property
@@ -53,46 +58,45 @@ class AxiMemory:
     def busy(self) -> bool:
         """Something is under way that does not wait for the engine to take a beat."""
         return bool(self._writes or self._words or self._answers
-                    or (self._reads and not self._held))
+                    or (self._reads.under_way and not self._held))
 
     def drive(self) -> None:
-        """After a rising edge."""
-        if not self._reading and self._reads and self._reads[0].due <= self._cycle:
-            burst = self._reads[0]
-            self._set(rdata=int.from_bytes(self._read(burst.address), "little"),
-                      rid=burst.identifier, rlast=int(burst.beats == 1), rvalid=1)
-            self._reading = True
-        elif not self._reading:
-            self._set(rvalid=0)
-        if not self._answering and self._answers and self._answers[0].due <= self._cycle:
+        """Offer what is due."""
+        beat, shown = self._reads.offer(self._bench.cycles), self._shown
+        if beat is not shown:
+            self._shown = beat
+            self._set(rvalid=int(beat is not None))
+            if beat is not None:
+                data = self._read(beat.place * self._size)
+                self._set(rdata=int.from_bytes(data, "little"), rid=beat.identifier,
+                          rlast=int(beat.last))
+        if not self._answering and self._answers and self._answers[0].due <= self._bench.cycles:
             self._set(bid=self._answers[0].identifier, bvalid=1)
             self._answering = True
         elif not self._answering:
             self._set(bvalid=0)
 
-    def sample(self, cycles: int = 1) -> bool:
-        """At a falling edge, so many cycles after the one before: whether anything moves at the
-        coming rising edge."""
-        self._cycle += cycles
-        moved = False
-        for name, bursts in (("ar", self._reads), ("aw", self._writes)):
-            if self._get(f"{name}valid"):
-                moved = True
-                bursts.append(_Burst(self._get(f"{name}addr"), self._get(f"{name}len") + 1,
-                                     self._get(f"{name}id"), self._cycle + LATENCY))
+    def sample(self) -> bool:
+        """Whether anything moves."""
+        now, moved = self._bench.cycles, False
+        if self._get("arvalid"):
+            moved = True
+            self._reads.ask(now, self._get("araddr") // self._size, self._get("arlen") + 1,
+                            self._get("arid"))
+        if self._get("awvalid"):
+            moved = True
+            self._writes.append(_Burst(self._get("awaddr"), self._get("awlen") + 1,
+                                       self._get("awid")))
         if self._get("wvalid"):
             moved = True
             self._words.append((self._get("wdata"), self._get("wstrb")))
         if self._words and self._writes:
             self._write(self._writes[0], *self._words.popleft())
-        self._held = self._reading and not self._get("rready")
-        if self._reading and not self._held:
-            moved, self._reading = True, False
-            burst = self._reads[0]
-            burst.address += self._size
-            burst.beats -= 1
-            if not burst.beats:
-                self._reads.popleft()
+        offered = self._reads.offered is not None
+        self._held = offered and not self._get("rready")
+        if offered and not self._held:
+            moved = True
+            self._reads.take()
         if self._answering and self._get("bready"):
             moved, self._answering = True, False
             self._answers.popleft()
@@ -106,7 +110,7 @@ class AxiMemory:
         burst.address += self._size
         burst.beats -= 1
         if not burst.beats:
-            burst.due = self._cycle + LATENCY
+            burst.due = self._bench.cycles + LATENCY
             self._answers.append(self._writes.popleft())
 
     def _read(self, address: int) -> bytes:

@@ -7,9 +7,9 @@ what the next rising edge acts on. Wide values are Python integers.
 import os
 import random
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cocotb
 import numpy as np
@@ -55,23 +55,29 @@ PATTERNS: dict[str, Callable[[random.Random], Pattern]] = {
 """Idle and back-pressure patterns by name."""
 
 
-class StreamSource:
-    """Offers ``words`` one after another on ``<name>__payload/valid/ready``.
+class Part(Protocol):
+    """What a bench moves in every cycle."""
 
-    A word once offered stays until it is taken; pauses fall between words. While idle the
-    payload is noise, as a receiver must not look at it.
+    def drive(self) -> None:
+        """After a rising edge: set inputs of the design."""
+
+    def sample(self) -> bool:
+        """At a falling edge: whether anything moves at the coming rising edge."""
+
+
+class Source:
+    """Offers ``words`` one after another by ``valid`` and ``ready``.
+
+    A word once offered stays until it is taken; pauses fall between words. A subclass puts a word
+    on its signals.
     """
 
-    def __init__(self, dut: Any, name: str, words: Iterable[int], *, pause: Pattern,
-                 rng: random.Random) -> None:
-        self._payload = getattr(dut, f"{name}__payload")
-        self._valid = getattr(dut, f"{name}__valid")
-        self._ready = getattr(dut, f"{name}__ready")
-        self.words = deque(words)
+    def __init__(self, valid: Any, ready: Any, pause: Pattern) -> None:
+        self.ready = ready
+        self.words: deque[Any] = deque()
         self.taken = 0
-        self._pause, self._rng = pause, rng
+        self._valid, self._pause = valid, pause
         self._offered = self._valid_now = False
-        self._bits = len(self._payload)
         self._valid.value = 0
 
     @property
@@ -80,55 +86,85 @@ class StreamSource:
         return not self.words
 
     def drive(self) -> None:
-        """After a rising edge: offer the next word or pause."""
+        """Offer the next word or pause."""
         if self._offered:
             return
-        if self.words and not next(self._pause):
-            self._payload.value = self.words[0]
-            self._offered = True
-        else:
-            self._payload.value = self._rng.getrandbits(self._bits)
-        if self._offered != self._valid_now:
-            self._valid.value = int(self._offered)
-            self._valid_now = self._offered
+        self._offered = bool(self.words) and not next(self._pause)
+        self._put(self.words[0] if self._offered else None)
+        self._show()
 
     def sample(self) -> bool:
-        """At a falling edge: whether the coming rising edge takes a word."""
-        if not self._offered or not int(self._ready.value):
+        """Whether a word is taken."""
+        if not self._offered or not int(self.ready.value):
             return False
         self.words.popleft()
         self.taken += 1
         self._offered = False
         return True
 
+    def _show(self) -> None:
+        if self._offered != self._valid_now:
+            self._valid.value = int(self._offered)
+            self._valid_now = self._offered
 
-class StreamSink:
+    def _put(self, word: Any) -> None:
+        """Set the payload to this word; None: nothing is offered."""
+        raise NotImplementedError
+
+
+class StreamSource(Source):
+    """Source of ``<name>__payload/valid/ready``. While idle the payload is noise, as a receiver
+    must not look at it."""
+
+    def __init__(self, dut: Any, name: str, words: Iterable[int], *, pause: Pattern,
+                 rng: random.Random) -> None:
+        super().__init__(getattr(dut, f"{name}__valid"), getattr(dut, f"{name}__ready"), pause)
+        self._payload = getattr(dut, f"{name}__payload")
+        self._rng, self._bits = rng, len(self._payload)
+        self.words.extend(words)
+
+    def _put(self, word: int | None) -> None:
+        self._payload.value = self._rng.getrandbits(self._bits) if word is None else word
+
+
+class Sink:
+    """Takes words by ``valid`` and ``ready``, with pauses, while it ``wants`` any."""
+
+    def __init__(self, valid: Any, ready: Any, pause: Pattern) -> None:
+        self.valid = valid
+        self._ready, self._pause = ready, pause
+        self._ready_now = False
+        self._ready.value = 0
+
+    @property
+    def wants(self) -> bool:
+        """A word would be taken."""
+        return True
+
+    def drive(self) -> None:
+        """Be ready or pause."""
+        ready = self.wants and not next(self._pause)
+        if ready != self._ready_now:
+            self._ready.value = int(ready)
+            self._ready_now = ready
+
+
+class StreamSink(Sink):
     """Takes words from ``<name>__payload/valid/ready`` into ``words``.
 
     Raises AssertionError if a payload changes or ``valid`` falls before the word was taken.
     """
 
     def __init__(self, dut: Any, name: str, *, pause: Pattern) -> None:
+        super().__init__(getattr(dut, f"{name}__valid"), getattr(dut, f"{name}__ready"), pause)
         self._payload = getattr(dut, f"{name}__payload")
-        self._valid = getattr(dut, f"{name}__valid")
-        self._ready = getattr(dut, f"{name}__ready")
         self.name = name
         self.words: list[int] = []
-        self._pause = pause
-        self._ready_now = False
         self._waiting: int | None = None
-        self._ready.value = 0
-
-    def drive(self) -> None:
-        """After a rising edge: be ready or pause."""
-        ready = not next(self._pause)
-        if ready != self._ready_now:
-            self._ready.value = int(ready)
-            self._ready_now = ready
 
     def sample(self) -> bool:
-        """At a falling edge: whether the coming rising edge takes a word."""
-        if not int(self._valid.value):
+        """Whether a word is taken."""
+        if not int(self.valid.value):
             assert self._waiting is None, f"{self.name}: valid fell before the word was taken"
             return False
         word = int(self._payload.value)
@@ -144,16 +180,15 @@ class StreamSink:
 class Bench:
     """Clock, reset and the cycle loop of a testbench.
 
-    ``await bench.cycle()`` drives all sources and sinks after the rising edge and samples them at
-    the falling edge; ``bench.cycles`` counts. Unit ports without streams are driven by the caller
-    before the call and read after it.
+    ``await bench.cycle()`` drives all ``parts`` after the rising edge and samples them at the
+    falling edge, in their order; ``bench.cycles`` counts. Unit ports without streams are driven by
+    the caller before the call and read after it.
     """
 
-    def __init__(self, dut: Any) -> None:
+    def __init__(self, dut: Any, parts: Sequence[Part] = ()) -> None:
         self.dut = dut
+        self.parts = parts
         self.cycles = 0
-        self.sources: list[StreamSource] = []
-        self.sinks: list[StreamSink] = []
         self._rising, self._falling = RisingEdge(dut.clk), FallingEdge(dut.clk)
 
     async def reset(self, cycles: int = 2, **inputs: int) -> None:
@@ -181,19 +216,18 @@ class Bench:
         await self._falling
         self.cycles += 1
 
-    async def cycle(self) -> None:
-        """One clock cycle of all sources and sinks."""
+    async def cycle(self) -> bool:
+        """One clock cycle of all parts; whether anything moved."""
         await self._rising
-        for source in self.sources:
-            source.drive()
-        for sink in self.sinks:
-            sink.drive()
-        await self._falling
-        self.cycles += 1
-        for source in self.sources:
-            source.sample()
-        for sink in self.sinks:
-            sink.sample()
+        for part in self.parts:
+            part.drive()
+        await self.fall()
+        return self.sample()
+
+    def sample(self) -> bool:
+        """At a falling edge: whether any part moves."""
+        moved = [part.sample() for part in self.parts]
+        return any(moved)
 
 
 def job() -> dict[str, NDArray[Any]]:

@@ -45,7 +45,6 @@ class Server:
         rng = random.Random(int(values["seed"]))
         pause = PATTERNS[str(values["pause"])]
         self.bench = Bench(dut)
-        self._dut = dut
         self._paused = str(values["pause"]) != "none"
         self._timeout_s = float(values["driver_timeout_s"])
         self.selector = selectors.DefaultSelector()
@@ -53,7 +52,9 @@ class Server:
                          "h2c_1": AxisSource(dut, "s_axis_frame", pause(rng))}
         self._sink = AxisSink(dut, "m_axis_frame", pause(rng))
         self._lite = AxiLite(dut, "s_axil")
-        self._memory = AxiMemory(dut, "m_axi", rng) if int(values["streaming"]) else None
+        self._memory = AxiMemory(self.bench, "m_axi", rng) if int(values["streaming"]) else None
+        parts = *self._sources.values(), self._sink, self._lite, self._memory
+        self.bench.parts = [part for part in parts if part is not None]
         path, self._folder = Path(str(values["path"])), Path(str(values["folder"]))
         # Whoever sees the last file can open them all; data files first, so that a program that
         # closes one and then writes a register finds it closed.
@@ -63,6 +64,7 @@ class Server:
         self._alive = True
         self.selector.register(sys.stdin.fileno(), selectors.EVENT_READ, self._stop)
         self._frames = self._quiet = 0
+        self._answered = False
         self._begun: set[str] = set()
         wakers = [self._sink.valid, *(source.ready for source in self._sources.values()),
                   *(self._memory.starters if self._memory else [])]
@@ -115,8 +117,8 @@ class Server:
         """Something is to be expected of the coming cycles."""
         if self._lite.busy or (self._memory and self._memory.busy):
             return True
-        busy = self._frames > 0 or any(self._port(name).busy for name in self._sources)
-        busy = busy or (self._sink.busy and bool(int(self._sink.valid.value)))
+        busy = self._frames > 0 or any(source.busy for source in self._sources.values())
+        busy = busy or (self._sink.wants and bool(int(self._sink.valid.value)))
         if busy and self._quiet > QUIET_CYCLES:
             self._frames = 0
             return False
@@ -153,6 +155,7 @@ class Server:
 
     def _answer(self, name: str, result: int, data: bytes = b"") -> None:
         self._begun.discard(name)
+        self._answered = True
         file = self._files[name]
         if file.call is not None:
             file.answer(result, data)
@@ -174,44 +177,36 @@ class Server:
         """Some cycles of all ports, or more of them at once while all wait for the engine."""
         still = 0
         for _ in range(TURN_CYCLES):
-            await self.bench.rise()
-            for source in self._sources.values():
-                source.drive()
-            self._sink.drive()
-            self._lite.drive()
-            if self._memory:
-                self._memory.drive()
-            await self.bench.fall()
-            if self._sample():
+            if self._moved(await self.bench.cycle()):
                 return
             still = still + 1 if self._quiet else 0
             if still > 2 and self._can_sleep():
                 await self._sleep()
                 return
 
-    def _sample(self, cycles: int = 1) -> bool:
-        """All ports, after so many cycles; whether a call was answered."""
-        before = len(self._begun)
-        moved = [source.sample() for source in self._sources.values()]
-        taken, last = self._sink.sample()
-        moved += [taken, self._lite.sample(), bool(self._memory and self._memory.sample(cycles))]
-        self._frames = max(0, self._frames - last)
-        self._quiet = 0 if any(moved) else self._quiet + cycles
-        return len(self._begun) < before
+    def _moved(self, anything: bool, cycles: int = 1) -> bool:
+        """What came of so many cycles; whether a call was answered."""
+        self._frames = max(0, self._frames - self._sink.packets)
+        self._sink.packets = 0
+        self._quiet = 0 if anything else self._quiet + cycles
+        answered, self._answered = self._answered, False
+        return answered
 
     def _can_sleep(self) -> bool:
         """Nothing happens before a ready or valid rises."""
         if self._paused or self._lite.busy or (self._memory and self._memory.busy):
             return False
         return all(source.stalled for source in self._sources.values()) and not (
-            self._sink.busy and int(self._sink.valid.value))
+            self._sink.wants and int(self._sink.valid.value))
 
     async def _sleep(self) -> None:
         """From one falling edge to another, until a ready or valid has risen."""
         before = get_sim_time("ns")
         await First(*self._wakers, Timer(SLEEP_CYCLES * CLOCK_PERIOD_NS - 1, "ns"))
         await self.bench.fall()
-        self._sample(round((get_sim_time("ns") - before) / CLOCK_PERIOD_NS))
+        cycles = round((get_sim_time("ns") - before) / CLOCK_PERIOD_NS)
+        self.bench.cycles += cycles - 1
+        self._moved(self.bench.sample(), cycles)
 
 
 @cocotb.test()

@@ -1,7 +1,6 @@
 """A DDR memory behind the AXI4 read channels: latency, refresh gaps, limited bandwidth."""
 
 import random
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from ...contract.image import Image
 from ...contract.memory import MemoryTiming
 from ...contract.shell import PAGE_BYTES, ShellConfig
+from ..memory import Reads
 from .bench import Pattern
 
 BASE = 3 * PAGE_BYTES // 4
@@ -38,53 +38,39 @@ class MemoryModel:
         self._dut, self._pause, self._rng = dut, pause, rng
         self.timings = [MemoryTiming(*(int(value) for value in row))
                         for row in values["memory_timings"]]
-        self.timing = self.timings[0]
-        """May be changed while nothing is under way."""
         self._size = int(values["memory_bytes"])
         self._address_bits = int(values["memory_address_bits"])
         self._burst_beats = int(values["burst_beats"])
         content = values["memory_content"].tobytes()
         content += rng.randbytes(-len(content) % self._size)
         self._beats = [content[k:k + self._size] for k in range(0, len(content), self._size)]
-        self._credit = 8 * self._size
-        self._queue: deque[tuple[int, int, bool]] = deque()
-        """Earliest cycle, beat, whether it is its burst's last."""
+        self.reads = Reads(self.timings[0], 8 * self._size)
         self._offered = self._ready = False
         self._waiting: int | None = None
         self.cycle = 0
-        self.taken = 0
-        """Beats read."""
         dut.base.value = BASE
         dut.count.value = int(values["memory_rows"])
         dut.r__valid.value = 0
         dut.ar__ready.value = 0
 
     def drive(self) -> None:
-        """After a rising edge."""
-        bits = 8 * self._size
-        rate = min(self.timing.bits_per_cycle, bits)
-        self._credit = min(self._credit + rate, bits + rate - 1)
+        """Be ready for a request, or pause; offer what is due."""
         ready = not next(self._pause)
         if ready != self._ready:
             self._dut.ar__ready.value = int(ready)
             self._ready = ready
-        if self._offered:
-            return
-        if (self._queue and self._credit >= bits and self._queue[0][0] <= self.cycle
-                and not self.timing.refreshing(self.cycle) and not next(self._pause)):
-            _, beat, last = self._queue.popleft()
-            self._credit -= bits
-            data = int.from_bytes(self._beats[beat], "little")
-            self._dut.r__payload.value = data | int(last) << (bits + 2)
-            self._dut.r__valid.value = 1
-            self._offered = True
-        else:
-            self._dut.r__valid.value = 0
+        offered, beat = self._offered, self.reads.offer(self.cycle, self._pause)
+        if beat is not None and not offered:
+            data = int.from_bytes(self._beats[beat.place], "little")
+            self._dut.r__payload.value = data | int(beat.last) << (8 * self._size + 2)
+        self._offered = beat is not None
+        self._dut.r__valid.value = int(self._offered)
 
-    def sample(self) -> None:
-        """At a falling edge."""
-        if self._offered and int(self._dut.r__ready.value):
-            self.taken += 1
+    def sample(self) -> bool:
+        """Whether a beat is taken."""
+        taken = self._offered and bool(int(self._dut.r__ready.value))
+        if taken:
+            self.reads.take()
             self._offered = False
         if int(self._dut.ar__valid.value):
             request = int(self._dut.ar__payload.value)
@@ -94,8 +80,9 @@ class MemoryModel:
                 self._ask(request)
         else:
             assert self._waiting is None, "a request must stay until it is taken"
-        busy = bool(self._queue) or int(self._dut.rows_enable.value)
+        busy = self.reads.under_way or int(self._dut.rows_enable.value)
         self.cycle = self.cycle + 1 if busy else 0
+        return taken
 
     def _ask(self, request: int) -> None:
         address = request & ((1 << self._address_bits) - 1)
@@ -105,5 +92,4 @@ class MemoryModel:
         assert beats <= self._burst_beats and address % self._size == 0
         first = (address - BASE) // self._size
         assert first >= 0 and first + beats <= len(self._beats), "only rows may be read"
-        self._queue += [(self.cycle + self.timing.latency, first + k, k == beats - 1)
-                        for k in range(beats)]
+        self.reads.ask(self.cycle, first, beats)

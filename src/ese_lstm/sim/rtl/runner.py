@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ...contract.config import EngineConfig
 from ...contract.errors import EseError
+from ...contract.frames import integer_frames
 from ...contract.image import Image
 from ...contract.layout import epilogue_layout, header_layout, segment_layout
 from ...contract.memory import MemoryTiming
@@ -25,7 +26,6 @@ from .verilator import Progress, build, run
 from .words import from_bytes, pack_words, to_bytes, unpack_words
 
 BENCH = "ese_lstm.sim.rtl.engine_bench"
-STREAMED_BENCH = "ese_lstm.sim.rtl.streamed_bench"
 MEMORY = MemoryTiming(bits_per_cycle=512)
 """Of a run for which nothing else is said: 12.8 GB/s at 200 MHz, 200 ns."""
 Ints = NDArray[np.int64]
@@ -127,8 +127,7 @@ def _simulate(image: Image, frames: NDArray[np.integer], active: NDArray[np.bool
     if config.fetch_depth:
         runs = len(memories)
         job |= memory_job(image, shell, memories)
-    raw = run(simulator, STREAMED_BENCH if config.fetch_depth else BENCH, job, seed=seed,
-              progress=progress)
+    raw = run(simulator, BENCH, job, seed=seed, progress=progress)
     done = list(_frames(raw, widths, runs * len(values), config))
     return [RtlResult(config, tuple(done[first:first + len(values)]), int(raw["cycles"]),
                       int(raw["load_cycles"]), float(raw["cpu_s"]), float(raw["load_cpu_s"]))
@@ -185,13 +184,7 @@ def _checked(frames: NDArray[np.integer], width: int, config: EngineConfig) -> I
     if values.ndim != 3 or values.shape[1:] != (width, config.channels) or not len(values):
         raise EseError(f"frames: must have the shape (T, {width}, {config.channels}) with T at "
                        f"least 1, got {values.shape}")
-    if values.dtype.kind not in "iu":
-        raise EseError(f"frames: must be integers, got {values.dtype}")
-    limit = 1 << (config.act_bits - 1)
-    if values.min() < -limit or values.max() >= limit:
-        raise EseError(f"frames: must be integers of {config.act_bits} bits, got "
-                       f"{values.min()} to {values.max()}")
-    return values.astype(np.int64)
+    return integer_frames(values, config.act_bits)
 
 
 def _mask(name: str, mask: NDArray[np.bool_] | None, frames: int, channels: int,

@@ -8,9 +8,9 @@ import cocotb
 import numpy as np
 from numpy.typing import NDArray
 
-from ...contract.registers import COUNTERS, offset, register
 from .axi import AxiLite, AxisSink, AxisSource
 from .bench import Bench, finish, job, never, report
+from .host import Host
 from .packets import split_packets
 
 LOAD_SHARE = 0.5
@@ -19,31 +19,26 @@ PATIENCE = 1000
 """Cycles within which a register must answer."""
 
 
-class FastHost:
+class FastHost(Host):
     """Everything that a host does at the shell's ports, at one beat a cycle."""
 
     def __init__(self, dut: Any) -> None:
-        self.bench = Bench(dut)
         self.loads = AxisSource(dut, "s_axis_load", never())
         self.frames = AxisSource(dut, "s_axis_frame", never())
         self.sink = AxisSink(dut, "m_axis_frame", never())
         self.registers = AxiLite(dut, "s_axil")
+        self.bench = Bench(dut, [self.loads, self.frames, self.registers, self.sink])
         self.packets: list[bytes] = []
-        ends: Any = [self.loads, self.frames, self.registers]
-        self.bench.sources = ends
 
     def receive(self, size: int) -> None:
         """From now on take output packets of ``size`` bytes."""
-        sinks: Any = [self.sink]
-        self.bench.sinks = sinks
-
         def done(packet: bytes) -> None:
             self.packets.append(packet)
             self.sink.receive(size, done)
 
         self.sink.receive(size, done)
 
-    async def until(self, count: int, patience: int) -> None:
+    async def until_packets(self, count: int, patience: int) -> None:
         """Wait for ``count`` output packets, at most ``patience`` cycles for each."""
         quiet = 0
         while len(self.packets) < count:
@@ -74,19 +69,18 @@ class FastHost:
                 return data
         raise AssertionError("a register must answer")
 
-    async def write(self, name: str, word: int) -> None:
-        """Write a register."""
-        await self._access(self.registers.write, offset(name), word)
+    async def write_word(self, address: int, word: int) -> None:
+        """See :class:`Host`."""
+        await self._access(self.registers.write, address, word)
 
-    async def read(self, name: str) -> int:
-        """Word of a register."""
-        return await self._access(self.registers.read, offset(name))
+    async def read_word(self, address: int) -> int:
+        """See :class:`Host`."""
+        return await self._access(self.registers.read, address)
 
-    async def counters(self) -> list[int]:
-        """All counters in one cycle, always as many cycles after the call."""
-        await self.write("COUNTER_SNAPSHOT", 1)
-        return [await self.read(f"COUNTER_{name.upper()}_LO")
-                | await self.read(f"COUNTER_{name.upper()}_HI") << 32 for name in COUNTERS]
+    async def cycles(self, count: int) -> None:
+        """See :class:`Host`."""
+        for _ in range(count):
+            await self.bench.cycle()
 
 
 @cocotb.test()
@@ -104,18 +98,17 @@ async def run_at_full_speed(dut: Any) -> None:
             report(min(LOAD_SHARE, LOAD_SHARE * host.bench.cycles / size))
         assert host.bench.cycles < 2 * size + 1000, "the load port stopped"
     loaded = host.bench.cycles
-    while register("STATUS").field("load_busy").get(await host.read("STATUS")):
-        await host.bench.cycle()
-    await host.write("CONTROL", register("CONTROL").pack({"run": 1}))
+    await host.until("STATUS", "load_busy", 0)
+    await host.run()
     host.receive(int(values["result_bytes"]))
     host.send(host.frames, frames)
     counters = []
     for count in (1, len(frames) - 1):
         assert len(host.packets) < count, "reading counters must not take longer than the frames"
-        await host.until(count, int(values["patience"]))
+        await host.until_packets(count, int(values["patience"]))
         report(LOAD_SHARE + (1 - LOAD_SHARE) * count / len(frames))
-        counters.append(await host.counters())
-    await host.until(len(frames), int(values["patience"]))
+        counters.append([*(await host.counters()).values()])
+    await host.until_packets(len(frames), int(values["patience"]))
     assert await host.read("ERROR") == 0
     outputs = np.frombuffer(b"".join(host.packets), np.uint8)
     finish({"outputs": outputs.reshape(len(frames), -1),

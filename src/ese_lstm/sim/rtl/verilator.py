@@ -101,7 +101,8 @@ class _Verilator(Verilator):
 def build(verilog: str, top: str, *, progress: Progress | None = None) -> Simulator:
     """Simulator of module ``top`` of the Verilog text, from the cache if it is there.
 
-    Raises EseError if a tool is missing, SimulationError if the text does not compile.
+    Raises EseError if a tool is missing or lies where make can't find it, SimulationError if the
+    text does not compile.
     """
     waves = bool(os.environ.get("WAVES"))
     made_of = "\0".join((verilog, top, str(waves), *BUILD_ARGS, *MAKE_SETTINGS,
@@ -113,6 +114,10 @@ def build(verilog: str, top: str, *, progress: Progress | None = None) -> Simula
             for tool in ("g++", "make"):
                 if shutil.which(tool) is None:
                     raise EseError(f"simulation: {tool} must be installed, but is not on the PATH")
+            for package in (_verilator_root(), cocotb_tools.config.libs_dir):
+                if _spaced(package):
+                    raise EseError(f"simulation: packages must be installed under a path without "
+                                   f"a space, which make can't read, got {package}")
             _make_room(cache)
             _build(verilog, top, directory, waves, progress)
         os.utime(directory)
@@ -212,7 +217,8 @@ def save_arrays(path: Path, values: Mapping[str, Any]) -> None:
 
 def _build(verilog: str, top: str, directory: Path, waves: bool,
            progress: Progress | None) -> None:
-    with tempfile.TemporaryDirectory(prefix=f"{directory.name}.", dir=directory.parent) as name:
+    near = None if _spaced(directory) else directory.parent
+    with tempfile.TemporaryDirectory(prefix=f"{directory.name}.", dir=near) as name:
         work = Path(name)
         source = work / f"{top}.v"
         source.write_text(verilog)
@@ -228,10 +234,15 @@ def _build(verilog: str, top: str, directory: Path, waves: bool,
         except RuntimeError as error:
             raise SimulationError(f"Verilator build of {top}: {error}\n{_tail(log)}") from None
         directory.mkdir(exist_ok=True)
-        (work / top).replace(directory / top)
-        source.replace(directory / source.name)
+        for file in (source, work / top):
+            shutil.move(file, directory / file.name)
     if progress:
         progress("build simulator", 1.0)
+
+
+def _spaced(path: Path) -> bool:
+    """The path is of more than one word for make."""
+    return len(str(path).split()) != 1
 
 
 def _verilator_root() -> Path:
