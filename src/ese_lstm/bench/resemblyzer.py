@@ -22,7 +22,6 @@ from ..compress.pipeline import CompressOptions, CompressReport, compress_networ
 from ..compress.read.checkpoint import load_network, load_tensors
 from ..compress.reference import run_float
 from ..compress.storage import huffman_coded
-from ..compress.wide_inputs import widen
 from ..contract.coded import coded_bits
 from ..contract.config import PRESETS, EngineConfig
 from ..contract.errors import EseError
@@ -35,6 +34,7 @@ from ..sim.golden.cycles import simulate_model
 from ..sim.golden.decode import decode_image
 from .resemblyzer_speech import PROMPT, clips, prepare, speaker_of
 from .tables import Text, figure_files, show, write_figures
+from .wide_inputs import widen
 
 ENGINE = PRESETS["xcku060-32x32"].replace(stream_depth=65536)
 """Enough for the network that isn't pruned; cycles don't depend on the depth."""
