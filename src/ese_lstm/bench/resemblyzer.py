@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from ..cli.outputs import check_files
 from ..cli.terminal import Progress
 from ..compress.network import Network
-from ..compress.pipeline import CompressOptions, CompressReport, compress_network
+from ..compress.pipeline import CompressOptions, compress_network
 from ..compress.read.checkpoint import load_network, load_tensors
 from ..compress.reference import run_float
+from ..compress.report import CompressReport
 from ..compress.storage import huffman_coded
 from ..contract.coded import coded_bits
 from ..contract.config import PRESETS, EngineConfig

@@ -21,7 +21,8 @@ from .outputs import check_files
 from .show import compress_tables, console, warn
 
 if TYPE_CHECKING:
-    from ..compress.pipeline import CompressOptions, CompressReport
+    from ..compress.pipeline import CompressOptions
+    from ..compress.report import CompressReport
     from ..contract.image import Image
     from .knobs import Setting
 

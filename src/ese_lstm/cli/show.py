@@ -14,7 +14,7 @@ from ..contract.published import COMPRESSION
 from .outputs import standard_output_taken
 
 if TYPE_CHECKING:
-    from ..compress.pipeline import CompressReport
+    from ..compress.report import CompressReport
     from ..sim.golden.noise import TensorNoise
 
 console = Console(stderr=True)
