@@ -163,7 +163,6 @@ class _Engine:
     def __init__(self, config: EngineConfig, counts: Sequence[NDArray[np.int64]],
                  program: Program, cycles_per_cell: int) -> None:
         self._per_cell = cycles_per_cell
-        self._o_skew = timing.o_skew(cycles_per_cell)
         self._depth = config.queue_depth
         self._results = program.results
         self._tiles = [
@@ -234,14 +233,21 @@ class _Engine:
         """Issue one tile's rows."""
         start = max(int(self._lanes_last.max()) + timing.MAC + timing.EPILOGUE_START,
                     self._tile_ends[-1] + timing.EPILOGUE_GAP)
-        if epilogue.lstm:
-            per_cell = self._per_cell
-            start += per_cell * self._o_skew + per_cell - 1
-            issues = range(start, start + per_cell * epilogue.count, per_cell)
-        else:
-            issues = range(start, start + epilogue.count)
+        issues = result_issues(epilogue, start, self._per_cell)
         self._row_issues += issues
         self._tile_ends = [self._tile_ends[-1], issues[-1]]
+
+
+def result_issues(epilogue: Epilogue, start: int, per_cell: int = timing.ISSUES_PER_CELL) -> range:
+    """Cycles in which the rows that complete a tile's results issue, its first row in ``start``.
+
+    per_cell: issues of a unit that has several rows.
+    """
+    each = per_cell if epilogue.cell.size > 1 else 1
+    first = start + each - 1
+    if epilogue.cell.trails:
+        first += each * timing.o_skew(each)
+    return range(first, first + each * epilogue.count, each)
 
 
 def _pieces(segments: Sequence[Segment], counts: NDArray[np.int64]

@@ -17,7 +17,7 @@ from ...contract.errors import EseError
 from ...contract.memory import MemoryTiming
 from ...contract.program import Epilogue
 from ...contract.shell import ShellConfig
-from .cycles import CycleReport, FrameCycles, Stalls
+from .cycles import CycleReport, FrameCycles, Stalls, result_issues
 from .decode import DecodedModel
 from .fetch import Fetch
 
@@ -221,11 +221,6 @@ class _Engine:
     def _finish_tile(self, epilogue: Epilogue, fired: int) -> None:
         start = max(fired + timing.MAC + timing.EPILOGUE_START,
                     self._tile_ends[-1] + timing.EPILOGUE_GAP)
-        if epilogue.lstm:
-            per_cell = timing.ISSUES_PER_CELL
-            start += per_cell * timing.O_SKEW + per_cell - 1
-            issues = range(start, start + per_cell * epilogue.count, per_cell)
-        else:
-            issues = range(start, start + epilogue.count)
+        issues = result_issues(epilogue, start)
         self._row_issues += issues
         self._tile_ends.append(issues[-1])
