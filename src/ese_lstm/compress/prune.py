@@ -21,7 +21,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.config import GATES, EngineConfig
+from ..contract.cells import LSTM
+from ..contract.config import EngineConfig
 from ..contract.errors import EseError
 from .matrices import check_names, value_of
 from .network import Network
@@ -47,14 +48,15 @@ def prune_network(network: Network, config: EngineConfig, density: float,
                            f"{'' if name == 'density' else f' for {name}'}")
     if balance not in BALANCES:
         raise EseError(f"balance: must be {', '.join(BALANCES)}, got {balance!r}")
+    size = LSTM.size
     layers = []
     for number, layer in enumerate(network.layers):
         matrices = list(layer.matrices())
         cells = lane_tiles(layer.cells, config.lanes, config.cells_per_tile)
         rows = lane_tiles(layer.projection, config.lanes, config.rows_per_tile)
         pruned: list[NDArray[Any]] = []
-        for first, end, lanes in ((0, GATES, cells), (GATES, 2 * GATES, cells),
-                                  (2 * GATES, len(matrices), rows)):
+        for first, end, lanes in ((0, size, cells), (size, 2 * size, cells),
+                                  (2 * size, len(matrices), rows)):
             names = [name for name, _ in matrices[first:end]]
             pruned += _prune(
                 [matrix for _, matrix in matrices[first:end]], lanes, config.lanes,

@@ -1,15 +1,16 @@
 """The golden model: one frame of all channels through the program, tile by tile."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...contract.config import GATES
+from ...contract.cells import LINEAR, LSTM
 from ...contract.errors import EseError
 from ...contract.program import Epilogue, Segment, TileWeights
+from ..trace import Frame, Trace
 from .arithmetic import Arithmetic, FloatArithmetic, IntegerArithmetic, Values
 from .decode import DecodedModel
 
@@ -34,21 +35,9 @@ class Saturations:
 
 
 @dataclass(frozen=True)
-class Trace:
-    """Writes to one buffer in the hardware's order: addresses (n,), values (n, channels)."""
+class FrameResult(Frame):
+    """One frame as computed. saturations: of its active channels."""
 
-    addresses: NDArray[np.int64]
-    values: Values
-
-
-@dataclass(frozen=True)
-class FrameResult:
-    """What one frame did. outputs: (output_width, channels). cells: writes to the cell buffer.
-    results: writes to the activation buffer by the element-wise unit."""
-
-    outputs: Values
-    trace_cell: Trace
-    trace_result: Trace
     saturations: Saturations
 
 
@@ -135,9 +124,10 @@ class GoldenModel:
         return FrameResult(self._join(outputs), self._trace(cells), self._trace(results),
                            saturations)
 
-    def run(self, frames: NDArray[Any], active: ArrayLike | None = None,
-            start: ArrayLike | None = None) -> RunResult:
-        """Run frames (frames, input_width, channels); active, start: (frames, channels)."""
+    def steps(self, frames: NDArray[Any], active: ArrayLike | None = None,
+              start: ArrayLike | None = None) -> Iterator[FrameResult]:
+        """:meth:`step` for frames (frames, input_width, channels) one after another; active,
+        start: (frames, channels). Raises EseError for other shapes."""
         if frames.ndim != 3:
             raise EseError(f"frames: must have the shape (frames, input_width, channels), got "
                            f"{frames.shape}")
@@ -149,8 +139,13 @@ class GoldenModel:
                     raise EseError(f"{name}: must have the shape (frames, channels) = "
                                    f"({len(frames)}, {self.channels}), got {mask.shape}")
             masks.append(mask)
-        steps = [self.step(frame, *(None if mask is None else mask[number] for mask in masks))
-                 for number, frame in enumerate(frames)]
+        for number, frame in enumerate(frames):
+            yield self.step(frame, *(None if mask is None else mask[number] for mask in masks))
+
+    def run(self, frames: NDArray[Any], active: ArrayLike | None = None,
+            start: ArrayLike | None = None) -> RunResult:
+        """:meth:`steps`, with outputs and saturations of all frames together."""
+        steps = list(self.steps(frames, active, start))
         outputs = (np.stack([step.outputs for step in steps]) if steps else
                    np.zeros((0, self.program.output_width, self.channels), self.arithmetic.dtype))
         return RunResult(outputs, sum((step.saturations for step in steps), Saturations()))
@@ -176,29 +171,35 @@ class GoldenModel:
                            f"{running[bad[1]]} must fit acc_bits={self.decoded.config.acc_bits}, "
                            f"got {acc[bad]}")
         epilogue = tile.epilogue
+        finish = _FINISH[epilogue.cell]
         cells = None
-        if epilogue.lstm:
+        if epilogue.cell.state is None:
+            _, result, counts = finish(self, tile, acc, acc[:0])
+        else:
             where = slice(epilogue.cell_base, epilogue.cell_base + epilogue.count)
             before = self.cells[where][:, running]
             before[:, starts] = 0
-            state, result, counts = self._finish_cells(tile, acc, before)
+            state, result, counts = finish(self, tile, acc, before)
             self.cells[where] = self._spread(state, running)
             cells = Trace(np.arange(where.start, where.stop), self.cells[where].copy())
-        else:
-            result, saturated = self.arithmetic.linear(acc + tile.bias, epilogue.shift)
-            counts = Saturations(result=saturated)
-            if self.observe is not None:
-                self.observe(tile.number, "y", result, saturated)
         dest = epilogue.dest_odd if parity else epilogue.dest_even
         values = self._spread(result, running)
         self.activation[dest:dest + epilogue.count] = values
         return Trace(np.arange(dest, dest + epilogue.count), values), cells, counts
 
-    def _finish_cells(self, tile: "_Tile", acc: Values, before: Values
-                      ) -> tuple[Values, Values, Saturations]:
+    def _finish_linear(self, tile: "_Tile", acc: Values, before: Values
+                       ) -> tuple[Values, Values, Saturations]:
+        """No cell states, and y, (rows, running channels)."""
+        result, saturated = self.arithmetic.linear(acc + tile.bias, tile.epilogue.shift)
+        if self.observe is not None:
+            self.observe(tile.number, "y", result, saturated)
+        return before, result, Saturations(result=saturated)
+
+    def _finish_lstm(self, tile: "_Tile", acc: Values, before: Values
+                     ) -> tuple[Values, Values, Saturations]:
         """New cell states and m, each (cells, running channels)."""
         arithmetic, shift = self.arithmetic, tile.epilogue.shift
-        totals = (acc + tile.bias).reshape(len(before), GATES, -1)
+        totals = (acc + tile.bias).reshape(len(before), LSTM.size, -1)
         peephole = tile.peephole
 
         def gate(number: int, state: Values) -> tuple[Values, int]:
@@ -236,6 +237,10 @@ class GoldenModel:
                      self._join([part.values for part in parts]))
 
 
+_FINISH = {LINEAR: GoldenModel._finish_linear, LSTM: GoldenModel._finish_lstm}
+"""What each cell type makes of a tile's accumulators and the cell states before."""
+
+
 class _Tile:
     """One tile, arranged for whole-array arithmetic.
 
@@ -257,8 +262,8 @@ class _Tile:
             [segment.length for segment in segments]))
         params = slice(epilogue.param_base, epilogue.param_base + epilogue.rows)
         self.bias = decoded.bias[params].astype(dtype)[:, None]
-        self.peephole = (decoded.peephole[params if epilogue.lstm else slice(0)]
-                         .astype(dtype).reshape(-1, GATES, 1))
+        self.peephole = decoded.peephole[params].astype(dtype).reshape(
+            -1, epilogue.cell.size, 1)
         self._arrange(weights, epilogue.rows, dtype)
 
     def _arrange(self, weights: TileWeights, rows: int, dtype: type[Any]) -> None:
