@@ -18,7 +18,8 @@ from .options import (
     read_key_map,
 )
 from .outputs import check_files
-from .show import compress_tables, console, warn
+from .show import compress_tables
+from .terminal import console, warn
 
 if TYPE_CHECKING:
     from ..compress.pipeline import CompressOptions, CompressReport

@@ -9,8 +9,9 @@ import click
 
 from ..contract.errors import EseError
 from ..contract.shell import SHELL_PRESETS, load_shell_config
+from .needs import needs
 from .options import KNOBS, chosen_config, config_options
-from .show import console
+from .terminal import console, percent
 
 
 @click.command(context_settings={"show_default": True})
@@ -32,6 +33,7 @@ def device(folder: Path, config: str, sets: tuple[str, ...], shell: str | None, 
     ese device build/board --config demo-32x4
     python examples/speech_stream.py xdma:build/board/xdma0
     """
+    needs("sim")
     engine = chosen_config(config, sets, **{name: knobs[name] for name in KNOBS})
     chosen = None if shell is None else load_shell_config(shell)
     from ..sim.rtl.device import SimulatedDevice
@@ -41,8 +43,7 @@ def device(folder: Path, config: str, sets: tuple[str, ...], shell: str | None, 
         signal.signal(number, signal.default_int_handler)
     with console.status("Starting") as status:
         simulated = SimulatedDevice(engine, chosen, folder=folder, pause=pause,
-                                    progress=lambda stage, done:
-                                    status.update(f"{stage} {100 * done:.0f} %"))
+                                    progress=percent(status))
     with simulated, suppress(KeyboardInterrupt):
         click.echo(f"xdma:{simulated.path}")
         simulated.wait()

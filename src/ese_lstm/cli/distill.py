@@ -13,7 +13,7 @@ from .compress import matrix_values
 from .frames import load_streams
 from .options import KNOBS, chosen_config, config_options
 from .outputs import check_files_in
-from .show import console
+from .terminal import console
 
 if TYPE_CHECKING:
     from ..compress.network import Network

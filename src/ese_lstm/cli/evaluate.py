@@ -11,7 +11,8 @@ from ..contract.errors import EseError
 from ..contract.files import write_atomically
 from ..contract.image import read_image
 from .outputs import check_files
-from .show import console, simulate_table
+from .show import simulate_table
+from .terminal import console
 
 CONFUSIONS = 8
 

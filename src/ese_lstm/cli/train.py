@@ -11,7 +11,7 @@ from ..contract.errors import EseError
 from .compress import matrix_values
 from .options import KNOBS, chosen_config, config_options
 from .outputs import check_files_in
-from .show import console
+from .terminal import console
 
 if TYPE_CHECKING:
     from ..train.trainer import Report

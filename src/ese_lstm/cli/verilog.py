@@ -8,7 +8,7 @@ import click
 from ..contract.shell import SHELL_PRESETS, load_shell_config
 from .options import KNOBS, chosen_config, config_options
 from .outputs import check_files_in
-from .show import console
+from .terminal import console, percent
 
 
 @click.command(context_settings={"show_default": True})
@@ -43,9 +43,7 @@ def verilog(config: str, sets: tuple[str, ...], shell: str | None, output: Path,
 
         check_files_in(output, *(export_files() if around is None else shell_files()))
 
-        def progress(stage: str, done: float) -> None:
-            status.update(f"{stage} {100 * done:.0f} %")
-
+        progress = percent(status)
         paths: tuple[Path, ...]
         if around is None:
             files = export_verilog(engine, output, progress=progress)
