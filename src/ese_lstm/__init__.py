@@ -24,7 +24,7 @@ _MODULES = {
     "contract.errors": ("EseError", "SimulationError"),
     "contract.frames": ("quantise_frames", "real_outputs"),
     "contract.image": ("Image", "read_image", "write_image"),
-    "compress.checkpoint": ("load_network",),
+    "compress.read.checkpoint": ("load_network",),
     "compress.network": ("Network",),
     "compress.pipeline": ("CompressOptions", "CompressReport", "compress_network"),
     "sim.verify": ("Verified", "verify"),
@@ -45,9 +45,9 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:  # the same for type checkers and editors, which don't run __getattr__
-    from .compress.checkpoint import load_network
     from .compress.network import Network
     from .compress.pipeline import CompressOptions, CompressReport, compress_network
+    from .compress.read.checkpoint import load_network
     from .contract.config import PRESETS, EngineConfig, load_config
     from .contract.errors import EseError, SimulationError
     from .contract.frames import quantise_frames, real_outputs

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from ese_lstm.compress.network import Layer, Network
+from ese_lstm.compress.read.state_dict import network_from_tensors
 from ese_lstm.compress.reference import run_float
-from ese_lstm.compress.state_dict import network_from_tensors
 from ese_lstm.contract.errors import EseError
 
 

@@ -8,13 +8,8 @@ import pytest
 
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
-from ese_lstm.contract.shell import (
-    SHELL_PRESETS,
-    descriptor_layout,
-    load_packets,
-    load_sections,
-    memory_packet,
-)
+from ese_lstm.contract.packets import descriptor_layout, load_packets, load_sections, memory_packet
+from ese_lstm.contract.shell import SHELL_PRESETS
 from ese_lstm.runtime import DeviceError, Engine, EngineTimeout, Patience
 from ese_lstm.runtime import device as device_module
 from ese_lstm.runtime.device import split

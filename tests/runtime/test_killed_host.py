@@ -22,7 +22,7 @@ WAIT_S = 300
 PROGRAM = """
 import sys, threading, time
 import numpy as np
-from ese_lstm.contract.shell import memory_packet, pack_frames
+from ese_lstm.contract.packets import memory_packet, pack_frames
 from ese_lstm.runtime import Engine
 from ese_lstm.runtime.device_files import FRAMES, LOAD
 

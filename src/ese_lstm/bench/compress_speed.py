@@ -17,12 +17,12 @@ from ..compress.synthetic import GOOGLE_LSTMP, random_frames, random_network
 from ..contract.config import EngineConfig, load_config
 from ..contract.frames import quantise_frames
 from ..contract.image import Image, read_image, write_image
+from ..contract.published import INPUTS
 from ..report.table import Table
 from ..report.versions import versions
 from ..sim.golden.decode import decode_image
 from ..sim.golden.model import GoldenModel
 from .measure import PACKAGES
-from .paper import INPUTS
 from .workload import FULL, REDUCED_CONFIG, REDUCED_INPUTS, REDUCED_SHAPE
 
 Progress = Callable[[str, float], None]

@@ -13,8 +13,8 @@ from typing import Any
 from ..contract.config import EngineConfig
 from ..contract.image import Image
 from ..contract.program import Program
+from ..contract.published import MATRICES, TOTAL, PaperMatrix
 from ..sim.golden.cycles import CycleReport, SegmentCycles, Stalls
-from .paper import MATRICES, TOTAL, PaperMatrix
 
 GROUPS = {"W*x": ("Wix", "Wfx", "Wcx", "Wox"), "W*r": ("Wir", "Wfr", "Wcr", "Wor"),
           "Wym": ("Wym",)}

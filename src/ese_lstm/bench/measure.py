@@ -6,6 +6,7 @@ from typing import Any
 
 from ..compress.prune import BALANCES
 from ..contract.errors import EseError
+from ..contract.published import MATRICES, TOTAL
 from ..hw.counters import COUNTERS
 from ..report.versions import versions
 from ..sim.golden.cycles import CycleReport, simulate_model
@@ -23,7 +24,6 @@ from .figures import (
     paper_group,
     rates,
 )
-from .paper import MATRICES, TOTAL
 from .workload import Workload
 
 TOLERANCE = 0.001

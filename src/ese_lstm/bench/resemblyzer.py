@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compress.checkpoint import load_network, load_tensors
 from ..compress.network import Network
 from ..compress.pipeline import CompressOptions, CompressReport, compress_network
+from ..compress.read.checkpoint import load_network, load_tensors
 from ..compress.reference import run_float
 from ..compress.storage import huffman_coded
 from ..compress.wide_inputs import widen

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..contract.shell import SHELL_PRESETS, row_beats
+from ..contract.packets import row_beats
+from ..contract.shell import SHELL_PRESETS
 from ..report.table import Table
 from ..report.versions import versions
 from ..sim.golden.cycles import simulate_model

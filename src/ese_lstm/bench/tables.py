@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from ..contract.published import MATRICES, TOTAL
 from ..report.table import Table
 from .figures import paper_group
 from .measure import Outcome
-from .paper import MATRICES, TOTAL
 
 
 def matrix_table(outcome: Outcome) -> Table:

@@ -14,8 +14,8 @@ from ..compress.synthetic import GOOGLE_LSTMP, LayerShape, random_frames, random
 from ..contract.config import EngineConfig, load_config
 from ..contract.frames import quantise_frames
 from ..contract.image import Image
+from ..contract.published import DENSITIES, INPUTS
 from ..sim.golden.decode import DecodedModel, decode_image
-from .paper import DENSITIES, INPUTS
 
 FULL = "xcku060-32x32"
 """The engine of the headline."""

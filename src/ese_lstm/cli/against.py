@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..compress.calibrate import scale_inputs
-from ..compress.checkpoint import load_stacks
 from ..compress.decompile import decompile
 from ..compress.network import Layer, Network
 from ..compress.pipeline import CompressOptions, compress_network
+from ..compress.read.checkpoint import load_stacks
 from ..contract.errors import EseError
 from ..contract.image import Image
 from ..sim.golden.decode import decode_image

@@ -91,8 +91,8 @@ def compress(ctx: click.Context, /, checkpoint: Path, density: float, config: st
     engine = chosen_config(config, sets, **{name: others[name] for name in KNOBS})
     with console.status("Reading") as status:
         from ..compress.bidirectional import calibration_frames
-        from ..compress.checkpoint import load_stacks
         from ..compress.pipeline import compress_network
+        from ..compress.read.checkpoint import load_stacks
         from .knobs import Setting
 
         streams = load_streams(frames)

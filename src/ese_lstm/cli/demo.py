@@ -65,7 +65,7 @@ def demo(ctx: click.Context, output: Path, cache: Path, frames: int, config: str
 @click.option("--keep-one", is_flag=True, help="Leave no lane without a weight in any column.")
 @config_options
 @click.pass_context
-def speech(ctx: click.Context, model: Path, dataset: Path, output: Path, utterances: int,
+def speech(ctx: click.Context, /, model: Path, dataset: Path, output: Path, utterances: int,
            density: float, keep_one: bool, config: str, sets: tuple[str, ...], **knobs: Any
            ) -> None:
     """Recognise held-out speech on the exported Verilog.

@@ -87,7 +87,7 @@ def distill(checkpoint: Path, frames: tuple[Path, ...], output: Path, density: f
     try:
         import torch
 
-        from ..compress.checkpoint import load_network, load_tensors
+        from ..compress.read.checkpoint import load_network, load_tensors
         from ..train.distill import Distiller, DistillOptions, Head, corpus_of, final_cosines
         from ..train.pruning import PruneOptions
         from ..train.trainer import FILES, TrainOptions

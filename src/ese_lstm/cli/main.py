@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -44,11 +45,9 @@ class _Ese(click.Group):
                 formatter.write_dl([(name.ljust(width), command.get_short_help_str(formatter.width))
                                     for name, command in found.items() if command is not None])
 
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
-        def run() -> Any:
-            return super(_Ese, self).main(*args, standalone_mode=False, **extra)
-
-        return sys.exit(exit_code(run)) if standalone_mode else run()
+    def main(self, *args: Any, **extra: Any) -> Any:
+        run: Callable[[], Any] = partial(super().main, *args, **extra | {"standalone_mode": False})
+        return sys.exit(exit_code(run)) if extra.get("standalone_mode", True) else run()
 
 
 def exit_code(run: Callable[[], Any]) -> int:

@@ -2,7 +2,7 @@
 
 | module | step |
 |---|---|
-| ``checkpoint`` | PyTorch, safetensors and ONNX files to a :class:`network.Network` |
+| ``read`` | PyTorch, safetensors and ONNX files to a :class:`network.Network` |
 | ``bidirectional`` | a network per layer and direction, and how a host joins them |
 | ``prune`` | load-balance-aware pruning |
 | ``calibrate`` | ranges of real frames to power-of-two formats |
@@ -13,6 +13,6 @@
 | ``storage`` | Huffman-coded images, bits per weight by stage |
 | ``pipeline`` | all of the above, with a report (``figures``: its checksum) |
 
-``reference`` runs a network in floating point. PyTorch is needed by ``checkpoint``, for
-its own file formats, and by ``share_torch``; the onnx package by the ``onnx_…`` modules alone.
+``reference`` runs a network in floating point. PyTorch is needed by ``read``, for its own
+file formats, and by ``share_torch``; the onnx package by ``read.formats.onnx`` alone.
 """

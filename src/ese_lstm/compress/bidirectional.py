@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .checkpoint import Stack
+from .read.checkpoint import Stack
 from .reference import run_float
 
 Run = Callable[[Stack, NDArray[np.float64]], NDArray[np.float64]]
@@ -19,7 +19,7 @@ Run = Callable[[Stack, NDArray[np.float64]], NDArray[np.float64]]
 def run_joined(stacks: Sequence[Stack], frames: NDArray[np.floating], run: Run
                ) -> NDArray[np.float64]:
     """Outputs of all stacks joined, (T, outputs), of one utterance (T, inputs); ``run`` is the
-    engine, a model of it, or the float network. Stacks as :func:`checkpoint.load_stacks` gives."""
+    engine, a model of it, or the float network. Stacks: of :func:`checkpoint.load_stacks`."""
     values = np.asarray(frames, np.float64)
     for layer in _layers(stacks):
         values = np.concatenate([_in_time(stack, run(stack, _in_time(stack, values)))

@@ -11,8 +11,8 @@ import numpy as np
 
 from ..boards.memory_init import write_memories
 from ..boards.vivado import write_project
-from ..compress.checkpoint import load_network, load_tensors
 from ..compress.pipeline import CompressOptions
+from ..compress.read.checkpoint import load_network, load_tensors
 from ..compress.reference import run_float
 from ..contract.config import load_config
 from ..contract.errors import EseError

@@ -13,10 +13,8 @@ from ..contract.config import EngineConfig
 from ..contract.errors import EseError
 from ..contract.identity import read_identity
 from ..contract.image import Image
-from ..contract.registers import COUNTERS, offset, register
-from ..contract.shell import (
+from ..contract.packets import (
     MEMORY_SECTION,
-    ShellConfig,
     descriptor_layout,
     frame_widths,
     load_packets,
@@ -25,6 +23,8 @@ from ..contract.shell import (
     row_beats,
     unpack_results,
 )
+from ..contract.registers import COUNTERS, offset, register
+from ..contract.shell import ShellConfig
 from .backend import Ints, Mask
 from .device_files import FRAMES, LOAD, DeviceFiles
 from .errors import DeviceError, EngineTimeout

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..compress.checkpoint import load_network
 from ..compress.network import Network
+from ..compress.read.checkpoint import load_network
 from ..contract.errors import EseError
 from .lstmp import Lstmp
 from .tensors import read_tensors, save_tensors

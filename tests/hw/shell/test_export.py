@@ -7,8 +7,9 @@ import pytest
 
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.layout import Section
+from ese_lstm.contract.packets import MEMORY_SECTION, load_sections
 from ese_lstm.contract.register_files import FILES, FORMATS
-from ese_lstm.contract.shell import MEMORY_SECTION, SHELL_PRESETS, load_sections
+from ese_lstm.contract.shell import SHELL_PRESETS
 from ese_lstm.hw.shell.export import export_shell
 
 SHELL = SHELL_PRESETS["tiny"]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ese_lstm.contract.config import EngineConfig
-from ese_lstm.contract.shell import SHELL_PRESETS, pack_frames, row_beats
+from ese_lstm.contract.packets import pack_frames, row_beats
+from ese_lstm.contract.shell import SHELL_PRESETS
 from ese_lstm.hw.shell.frame_unpack import FrameUnpack
 
 SHELL = SHELL_PRESETS["tiny"]

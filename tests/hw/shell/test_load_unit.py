@@ -7,13 +7,8 @@ import pytest
 
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.layout import Section, header_layout
-from ese_lstm.contract.shell import (
-    MEMORY_SECTION,
-    SHELL_PRESETS,
-    load_packet,
-    load_sections,
-    memory_packet,
-)
+from ese_lstm.contract.packets import MEMORY_SECTION, load_packet, load_sections, memory_packet
+from ese_lstm.contract.shell import SHELL_PRESETS
 from ese_lstm.hw.shell.load_unit import ERRORS, LoadUnit
 
 SHELL = SHELL_PRESETS["tiny"]

@@ -9,8 +9,8 @@ import numpy as np
 from cocotbext.axi import AxiResp
 
 from ese_lstm.contract.layout import Section
+from ese_lstm.contract.packets import descriptor_layout
 from ese_lstm.contract.registers import offset, register
-from ese_lstm.contract.shell import descriptor_layout
 from ese_lstm.sim.rtl.bench import finish, generator, job
 from ese_lstm.sim.rtl.packets import split_packets
 from ese_lstm.sim.rtl.shell_bench import CHANNELS, ShellBench

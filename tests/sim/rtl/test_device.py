@@ -14,14 +14,9 @@ import pytest
 from ese_lstm.compress.synthetic import LayerShape
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
+from ese_lstm.contract.packets import load_packets, pack_frames, row_beats, unpack_results
 from ese_lstm.contract.registers import IDENTIFIER, offset, register
-from ese_lstm.contract.shell import (
-    SHELL_PRESETS,
-    load_packets,
-    pack_frames,
-    row_beats,
-    unpack_results,
-)
+from ese_lstm.contract.shell import SHELL_PRESETS
 from ese_lstm.sim.rtl.device import SimulatedDevice
 from ese_lstm.sim.rtl.remote_file import ERESTARTSYS, RemoteFile
 

@@ -9,7 +9,8 @@ import pytest
 from ese_lstm.compress.pipeline import CompressOptions, compress_network
 from ese_lstm.compress.synthetic import LayerShape, random_frames, random_network
 from ese_lstm.contract.config import PRESETS
-from ese_lstm.contract.shell import SHELL_PRESETS, pack_results, row_beats
+from ese_lstm.contract.packets import pack_results, row_beats
+from ese_lstm.contract.shell import SHELL_PRESETS
 from ese_lstm.sim.golden.cycles import simulate_model
 from ese_lstm.sim.golden.decode import decode_image
 from ese_lstm.sim.golden.model import GoldenModel

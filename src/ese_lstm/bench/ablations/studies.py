@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...contract.errors import EseError
+from ...contract.published import SPEEDUP_BALANCED, SPEEDUP_DENSITY, SPEEDUP_UNBALANCED
 from ...contract.timing import ISSUES_PER_CELL
 from ...sim.golden.cycles import CycleReport, simulate_model
 from ..figures import dense_tops, rates
 from ..measure import measure
-from ..paper import SPEEDUP_BALANCED, SPEEDUP_DENSITY, SPEEDUP_UNBALANCED
 from ..workload import Workload
 from .study import Column, Plot, Study
 
@@ -69,7 +69,7 @@ def pruning(bench: Bench) -> Study:
 
 def trained_weights(bench: Bench) -> Study:
     """Balanced against unbalanced pruning of a real speech network."""
-    from ...compress.checkpoint import load_network
+    from ...compress.read.checkpoint import load_network
     from ...demo.fetch import fetch_checkpoint
 
     network = load_network(fetch_checkpoint(bench.cache))

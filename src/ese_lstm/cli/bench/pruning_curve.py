@@ -51,7 +51,7 @@ def training_options(function: Function) -> Function:
               default=Path("docs/results"), metavar="DIRECTORY",
               help="Where tables, plots and a copy of the points go.")
 @click.pass_context
-def pruning_curve(ctx: click.Context, dataset: Path, start: Path, output: Path,
+def pruning_curve(ctx: click.Context, /, dataset: Path, start: Path, output: Path,
                   balances: tuple[str, ...], densities: str, keep_one: bool, config: str,
                   threads: int, results: Path, **values: Any) -> None:
     """PER and cycles against density, retrained or not.

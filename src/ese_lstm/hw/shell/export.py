@@ -11,17 +11,17 @@ from typing import Any
 from amaranth.lib import wiring
 
 from ...contract.config import EngineConfig
-from ...contract.register_files import FILES, FORMATS
-from ...contract.shell import (
+from ...contract.packets import (
     ACTIVE_BIT,
     MEMORY_SECTION,
     START_BIT,
-    ShellConfig,
     container_bits,
     descriptor_layout,
     load_sections,
     row_beats,
 )
+from ...contract.register_files import FILES, FORMATS
+from ...contract.shell import ShellConfig
 from .. import emit
 from ..export import layout_fields, write_if_changed
 from ..inventory import instances, memories

@@ -5,13 +5,14 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ...contract.config import EngineConfig, bits_for
-from ...contract.shell import ACTIVE_BIT, START_BIT, ShellConfig, container_bits, row_beats
+from ...contract.packets import ACTIVE_BIT, START_BIT, container_bits, row_beats
+from ...contract.shell import ShellConfig
+from ..axi.stream import beat_layout
 from ..layouts import frame_in_layout
-from .axis import beat_layout
 
 
 class FrameUnpack(wiring.Component):
-    """Rows of an input packet (see ``contract.shell``) to columns of the engine's frame input.
+    """Rows of an input packet (see ``contract.packets``) to columns of the engine's frame input.
 
     A packet must have TKEEP high throughout and TLAST with the last beat of its row
     ``input_width`` and nowhere else. Any other is dropped whole: its rest is swallowed, and what
@@ -24,7 +25,7 @@ class FrameUnpack(wiring.Component):
 
     Members
     -------
-    beats: stream of ``axis.beat_layout``. enable: the engine takes frames. While low, packets
+    beats: stream of ``axi.stream.beat_layout``. enable: the engine takes frames. While low, packets
     wait; one of which a part has been taken is forgotten and its rest swallowed.
     input_width: rows of features in a packet; 0 refuses every packet.
     frames: stream of ``layouts.frame_in_layout``.

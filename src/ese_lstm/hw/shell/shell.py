@@ -10,9 +10,9 @@ from amaranth.lib.wiring import Flow, In, Member, Out
 from ...contract.config import EngineConfig
 from ...contract.registers import ADDRESS_BITS, DATA_BITS
 from ...contract.shell import ShellConfig
+from ..axi.lite import axi_lite_signature
 from ..emit import place
 from ..engine import Engine
-from .axi_lite import axi_lite_signature
 from .frame_unpack import FrameUnpack
 from .load_unit import ERRORS, LoadUnit
 from .memory_port import MemoryPort, memory_ports
@@ -36,7 +36,7 @@ class Shell(wiring.Component):
     -------
     s_axil_…: AXI4-Lite slave, the registers of ``contract.registers``. irq: level, active high.
     s_axis_load_…, s_axis_frame_…: AXI4-Stream slaves, m_axis_frame_…: master; packets of
-    ``contract.shell``. m_axi_…: AXI4 master, only if the engine streams weights.
+    ``contract.packets``. m_axi_…: AXI4 master, only if the engine streams weights.
 
     CONTROL.run starts the engine once it is idle, no load packet is under way and all it wrote to
     external memory is there; from then on input packets are taken. Lowering it ends that: frames

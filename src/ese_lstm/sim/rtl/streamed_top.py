@@ -10,8 +10,8 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from ...contract.config import EngineConfig
 from ...contract.shell import ShellConfig
 from ...hw import emit
+from ...hw.axi.memory import read_layout, request_layout
 from ...hw.engine import Engine
-from ...hw.memory.axi import read_layout, request_layout
 from ...hw.memory.gearbox import ROW_COUNT_BITS
 from ...hw.memory.row_fetch import RowFetch
 
