@@ -5,15 +5,15 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from ese_lstm.cli.main import main
-
 from ese_lstm.bench.shell import Outcome, table
+from ese_lstm.cli.main import main
 from ese_lstm.sim.rtl.shell_runner import SpeedResult
 
 
 def test_reduced(tmp_path):
     output = tmp_path / "shell.json"
-    result = CliRunner().invoke(main, ["bench", "shell", "--reduced", "--frames", "4", "--stream-bits", "64",
+    result = CliRunner().invoke(main, ["bench", "shell",
+                                       "--reduced", "--frames", "4", "--stream-bits", "64",
                                        "-o", str(output)])
     values = json.loads(output.read_text())
     shell, = values["shells"]

@@ -5,15 +5,15 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from ese_lstm.cli.main import main
-
 from ese_lstm.bench.streaming import chosen, study, table
+from ese_lstm.cli.main import main
 from ese_lstm.contract.errors import EseError
 
 
 def test_more_bandwidth_never_costs_cycles(tmp_path) -> None:
     output = tmp_path / "streaming.json"
-    result = CliRunner().invoke(main, ["bench", "streaming", "--reduced", "--model-only", "--frames", "2", "-o",
+    result = CliRunner().invoke(main, ["bench", "streaming",
+                                       "--reduced", "--model-only", "--frames", "2", "-o",
                                        str(output)])
     assert result.exit_code == 0, result.output
     figures = json.loads(output.read_text())

@@ -18,10 +18,10 @@ torch = pytest.importorskip("torch")
 
 from ese_lstm.cli.main import main  # noqa: E402
 from ese_lstm.demo import recognise  # noqa: E402
-from ese_lstm.train.dataset import Dataset, write_manifest  # noqa: E402
+from ese_lstm.train.data.dataset import Dataset, write_manifest  # noqa: E402
+from ese_lstm.train.data.streams import Corpus  # noqa: E402
 from ese_lstm.train.evaluate import fixed_answers, score_answers  # noqa: E402
 from ese_lstm.train.model import PhoneNet, Shape, load_model, save_model  # noqa: E402
-from ese_lstm.train.streams import Corpus  # noqa: E402
 
 CONFIG = EngineConfig(lanes=2, channels=4, queue_depth=4, acc_rows=8, stream_depth=1024,
                       activation_depth=256, cell_depth=64, param_depth=512, segment_depth=32,
@@ -46,7 +46,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory,
 
 def run(folder: Path, *more: str) -> Result:
     return CliRunner().invoke(main, [
-        "demo", "speech", str(folder / "m.safetensors"), str(folder / "data"), "-o", str(folder / "out"),
+        "demo", "speech",
+        str(folder / "m.safetensors"), str(folder / "data"), "-o", str(folder / "out"),
         "--config", str(folder / "engine.json"), "--utterances", "5", "--density", "0.5", *more])
 
 

@@ -89,10 +89,10 @@ def golden_times(image: Image, clips: int, channels: int, progress: Progress) ->
 def held_out_times(dataset: Path, model: Path, config: EngineConfig, channels: int,
                    progress: Progress) -> dict[str, Any]:
     """Time of a real held-out split through the golden model of a trained (pruned) model."""
-    from ..train.dataset import Dataset
+    from ..train.data.dataset import Dataset
+    from ..train.data.streams import Corpus
     from ..train.evaluate import fixed_answers
     from ..train.model import load_model, network_of
-    from ..train.streams import Corpus
 
     data, net = Dataset(dataset), load_model(model)
     corpus = Corpus.load(data, data.split("held-out"))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..contract.files import write_contents
-from ..train.curve import DENSE, CurvePoint
+from ..search.curve import DENSE, CurvePoint
 from .ablations.study import Column, Plot, Study, Value
 
 NAME = "pruning-curve"

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ..hw.export import TOP, engine_verilog
+from ..hw.verilog.export import TOP, engine_verilog
 from ..report.table import Table, pairs
 from ..report.versions import versions
 from ..sim.rtl.runner import run_image

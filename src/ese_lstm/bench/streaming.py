@@ -8,6 +8,7 @@ from ..compress.synthetic import GOOGLE_LSTMP, LayerShape
 from ..contract.config import EngineConfig
 from ..contract.errors import EseError
 from ..contract.memory import MemoryTiming, bits_per_cycle
+from ..contract.published import REFRESH_EVERY_NS, REFRESH_NS
 from ..contract.shell import ShellConfig
 from ..report.table import Table
 from ..sim.golden.model import GoldenModel
@@ -16,9 +17,6 @@ from ..sim.rtl import compare
 from ..sim.rtl.runner import Comparison, RtlResult, run_memories
 from ..sim.rtl.verilator import Progress
 from .workload import REDUCED_CONFIG, Workload
-
-REFRESH_NS, REFRESH_EVERY_NS = 350.0, 7800.0
-"""[pub: JEDEC JESD79-4, 8 Gbit]"""
 
 CONFIG = EngineConfig(
     lanes=32, channels=4, activation_depth=8192, cell_depth=4096, param_depth=16384,

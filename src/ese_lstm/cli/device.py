@@ -24,9 +24,9 @@ from .terminal import console, percent
                                               "bursts.")
 def device(folder: Path, config: str, sets: tuple[str, ...], shell: str | None, pause: str,
            **knobs: Any) -> None:
-    """Serve a simulated XDMA device in FOLDER until it is interrupted.
+    """Serve a simulated XDMA device until interrupted.
 
-    Its four files are sockets that carry the calls of the driver's files to the exported Verilog
+    Its four files in FOLDER are sockets that carry the calls of the driver's files to the exported Verilog
     in Verilator. Prints the name that Engine.open takes, when it is ready.
 
     \b

@@ -72,8 +72,9 @@ def distill(checkpoint: Path, frames: tuple[Path, ...], output: Path, density: f
             held_out: tuple[Path, ...], targets: Path | None, brief: bool, threads: int | None,
             train_weight_bits: int, prefix: str | None, config: str, sets: tuple[str, ...],
             **knobs: Any) -> None:
-    """Prune CHECKPOINT and retrain it on FRAMES … of real input: .npy files, (T, inputs) each, or
-    folders of them.
+    """Prune a checkpoint and retrain it to answer as before.
+
+    FRAMES … of real input are .npy files, (T, inputs) each, or folders of them.
 
     \b
     ese distill pretrained.pt mel/ --density 0.5 -o build/half
@@ -88,9 +89,9 @@ def distill(checkpoint: Path, frames: tuple[Path, ...], output: Path, density: f
         import torch
 
         from ..compress.read.checkpoint import load_network, load_tensors
-        from ..train.distill import Distiller, DistillOptions, Head, corpus_of, final_cosines
+        from ..train.loop.trainer import FILES, TrainOptions
         from ..train.pruning import PruneOptions
-        from ..train.trainer import FILES, TrainOptions
+        from ..train.tasks.distill import Distiller, DistillOptions, Head, corpus_of, final_cosines
     except ImportError as error:
         raise EseError(f"distill: needs {error.name}, which is not installed "
                        f"(pip install 'ese-lstm[train]')") from None

@@ -13,9 +13,9 @@ from .outputs import check_files
 from .terminal import console, show
 
 if TYPE_CHECKING:
-    from ..train.dataset import Dataset
+    from ..train.data.dataset import Dataset
+    from ..train.data.streams import Corpus
     from ..train.model import PhoneNet
-    from ..train.streams import Corpus
 
 DENSITIES = "0.5,0.3,0.2,0.1"
 
@@ -44,7 +44,9 @@ DENSITIES = "0.5,0.3,0.2,0.1"
 def sensitivity(model: Path, dataset: Path, output: Path, densities: str | None, bits: str | None,
                 balance: Any, allowance: float, target: float, split: str, limit: int | None,
                 utterances: int, config: str, sets: tuple[str, ...], **knobs: Any) -> None:
-    """Prune or narrow one matrix of MODEL at a time, without retraining, and score it on DATASET.
+    """Scan densities or widths, matrix by matrix.
+
+    Prunes or narrows one matrix of MODEL at a time, without retraining, and scores it on DATASET.
 
     \b
     ese sensitivity build/dense/model.safetensors build/speech -o build/scan.jsonl --limit 100
@@ -56,9 +58,9 @@ def sensitivity(model: Path, dataset: Path, output: Path, densities: str | None,
     widths, of which all matrices together cost at most the target, and activations as well.
     """
     try:
-        from ..train.dataset import Dataset
+        from ..train.data.dataset import Dataset
+        from ..train.data.streams import Corpus
         from ..train.model import load_model
-        from ..train.streams import Corpus
     except ImportError as error:
         raise EseError(f"sensitivity: needs {error.name}, which is not installed "
                        f"(pip install 'ese-lstm[train]')") from None
@@ -82,7 +84,7 @@ def sensitivity(model: Path, dataset: Path, output: Path, densities: str | None,
 
 def _scan_densities(net: "PhoneNet", corpus: "Corpus", engine: EngineConfig, wanted: list[float],
                     output: Path, balance: Any, allowance: float) -> None:
-    from ..train.sensitivity import choose, scan
+    from ..search.densities import choose, scan
 
     with console.status("") as status:
         points = scan(net, corpus, engine, wanted, output, balance, lambda done, total:
@@ -94,9 +96,9 @@ def _scan_densities(net: "PhoneNet", corpus: "Corpus", engine: EngineConfig, wan
 
 def _scan_widths(net: "PhoneNet", data: "Dataset", corpus: "Corpus", few: "Corpus",
                  engine: EngineConfig, widths: list[int], output: Path, target: float) -> None:
+    from ..search.widths import WidthScan
     from ..train.calibration import calibration_frames
-    from ..train.streams import Corpus
-    from ..train.widths import WidthScan
+    from ..train.data.streams import Corpus
 
     with console.status("Calibration frames") as status:
         frames = calibration_frames(Corpus.load(data, data.split("train")), net)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..contract.config import EngineConfig
 from ..contract.image import Image
+from ..contract.published import COMPRESSION
 from ..report.table import Table, pairs
 from .terminal import show
 
@@ -168,10 +169,8 @@ def loss_tables(outputs: dict[str, Any] | None) -> list[Table]:
 
 
 def _stage_table(report: "CompressReport") -> Table:
-    from ..compress.storage import PAPER_RATIO
-
     return Table(
-        f"Weights by stage (paper: {PAPER_RATIO:g}× [pub])",
+        f"Weights by stage (paper: {COMPRESSION:g}× [pub])",
         ("stage", "bits", "bits per dense weight", "times smaller"),
         [(stage.name, stage.bits, f"{stage.bits_per_weight:.3f}", f"{stage.ratio:.1f}")
          for stage in report.stages])

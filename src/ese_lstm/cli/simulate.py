@@ -50,9 +50,9 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
              gate_order: str | None,
              prefix: str | None, key_map: tuple[str, ...], output: Path | None,
              bandwidth: float | None, latency: int | None) -> None:
-    """Run FRAMES.npy … through IMAGE: real values, (T, inputs) or (T, inputs, streams) a file.
+    """Run frames through an image, golden model or Verilog.
 
-    Every stream runs on a channel of its own; streams may differ in length.
+    FRAMES.npy … hold real values, (T, inputs) or (T, inputs, streams) a file. Every stream runs on a channel of its own; streams may differ in length.
 
     \b
     ese simulate my.ese speech.npy --backend golden -o out.npy

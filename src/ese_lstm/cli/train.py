@@ -14,7 +14,7 @@ from .outputs import check_files_in
 from .terminal import console
 
 if TYPE_CHECKING:
-    from ..train.trainer import Report
+    from ..train.loop.trainer import Report
 
 FIGURES = ("loss", "fer", "rate", "density")
 
@@ -63,7 +63,9 @@ def train(dataset: Path, output: Path, start: Path | None, density: float | None
           matrix_densities: tuple[str, ...], balance: Any, keep_one: bool, schedule: str,
           ramp: float, train_weight_bits: int, config: str, sets: tuple[str, ...], threads: int,
           evaluate: bool, tensorboard: bool, **values: Any) -> None:
-    """Train a phone classifier on DATASET (ese data prepare writes one).
+    """Train a phone classifier, dense or pruned.
+
+    On DATASET, which ese data prepare writes.
 
     \b
     ese train build/speech -o build/dense --epochs 6
@@ -82,11 +84,11 @@ def train(dataset: Path, output: Path, start: Path | None, density: float | None
         import torch
 
         from ..train.calibration import calibration_streams
-        from ..train.dataset import Dataset, save_array
+        from ..train.data.dataset import Dataset, save_array
+        from ..train.data.streams import Corpus
+        from ..train.loop.trainer import FILES, Trainer, TrainOptions
         from ..train.model import PhoneNet, Shape, load_model
         from ..train.pruning import PruneOptions
-        from ..train.streams import Corpus
-        from ..train.trainer import FILES, Trainer, TrainOptions
     except ImportError as error:
         raise EseError(f"train: needs {error.name}, which is not installed "
                        f"(pip install 'ese-lstm[train]')") from None

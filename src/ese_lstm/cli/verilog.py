@@ -20,9 +20,9 @@ from .terminal import console, percent
               metavar="DIRECTORY", help="Where to write; made if missing.")
 def verilog(config: str, sets: tuple[str, ...], shell: str | None, output: Path, **knobs: Any
             ) -> None:
-    """Write the Verilog of an engine, and a JSON file that describes its ports.
+    """Write the Verilog of an engine, bare or in its AXI shell.
 
-    With --shell the engine comes with AXI4-Lite registers, AXI4-Streams and, if it streams
+    A JSON file beside it describes its ports. With --shell the engine comes with AXI4-Lite registers, AXI4-Streams and, if it streams
     weights, an AXI4 memory port; the register map is written too, as a C header, a Python module
     and a table.
 
@@ -38,8 +38,8 @@ def verilog(config: str, sets: tuple[str, ...], shell: str | None, output: Path,
     engine = chosen_config(config, sets, **{name: knobs[name] for name in KNOBS})
     around = None if shell is None else load_shell_config(shell)
     with console.status("Elaborating") as status:
-        from ..hw.export import export_files, export_verilog
-        from ..hw.shell.export import export_shell, shell_files
+        from ..hw.verilog.export import export_files, export_verilog
+        from ..hw.verilog.shell_export import export_shell, shell_files
 
         check_files_in(output, *(export_files() if around is None else shell_files()))
 

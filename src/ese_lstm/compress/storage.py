@@ -23,9 +23,6 @@ from ..contract.huffman import BLOCK, MAX_LENGTH, canonical_codes
 from ..contract.image import Image, checksum
 from ..contract.layout import entry_layout, epilogue_layout, segment_layout
 
-PAPER_RATIO = 20.0
-"""ESE's compression: 10× by pruning, 2× by quantisation [pub: Han et al., FPGA'17]."""
-
 FLOAT_BITS = 32
 
 

@@ -19,7 +19,7 @@ from ..contract.errors import EseError
 from ..contract.files import write_atomically
 from ..contract.frames import quantise_frames, real_outputs
 from ..contract.image import write_image
-from ..hw.export import export_verilog
+from ..hw.verilog.export import export_verilog
 from ..report.versions import versions
 from ..sim.golden.cycles import CycleReport
 from ..sim.golden.model import Saturations

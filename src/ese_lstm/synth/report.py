@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..contract.published import ESE_RESOURCES, XCKU060, ChipResources
 from ..report.table import Table
 from . import delays, ecp5, paths
 from .estimate import Estimate
-from .resources import ESE, TARGETS, XCKU060, Resources
+from .resources import TARGETS, Resources
 
 _COLUMNS = ("LUT", "logic", "as RAM", "shift", "FF", "in DSP", "BRAM36", "DSP48E2")
 
@@ -27,7 +28,7 @@ def totals_table(results: Mapping[str, Estimate]) -> Table:
     def part(value: float, available: float) -> str:
         return f"{value:,.0f}\n{100 * value / available:.1f} %"
 
-    def row(used: Resources, ram: float) -> list[str]:
+    def row(used: Resources | ChipResources, ram: float) -> list[str]:
         return [part(used.lut, XCKU060.lut), part(ram, XCKU060.lutram),
                 part(used.ff, XCKU060.ff), part(used.bram36, XCKU060.bram36),
                 part(used.dsp, XCKU060.dsp)]
@@ -38,7 +39,7 @@ def totals_table(results: Mapping[str, Estimate]) -> Table:
         "Resources: synthesis estimate without place and route",
         ("XCKU060", "multipliers", "LUT", "RAM and shift LUT", "FF", "BRAM36", "DSP48E2", "fits"),
         [("available", "", *available, ""),
-         ("ESE [rec]", 1024, *row(ESE, ESE.lutram), "yes"),
+         ("ESE [rec]", 1024, *row(ESE_RESOURCES, ESE_RESOURCES.lutram), "yes"),
          *((name, found.config.multipliers,
             *row(found.total, found.total.lutram + found.total.shift), found.fits)
            for name, found in results.items())])
@@ -49,7 +50,7 @@ def as_json(results: Mapping[str, Estimate], note: str) -> dict[str, Any]:
     fields = ("lut", "lutram", "ff", "bram36", "dsp")
     return {"note": note, "device": "xcku060-ffva1156-2-e",
             "available": {field: getattr(XCKU060, field) for field in fields},
-            "ese": {field: getattr(ESE, field) for field in fields},
+            "ese": {field: getattr(ESE_RESOURCES, field) for field in fields},
             "targets_at_1024_multipliers": TARGETS,
             "engines": {name: found.as_dict() for name, found in results.items()}}
 

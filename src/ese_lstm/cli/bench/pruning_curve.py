@@ -66,9 +66,9 @@ def pruning_curve(ctx: click.Context, /, dataset: Path, start: Path, output: Pat
     check_folder(output)
     from ...bench.ablations.study import write_study
     from ...bench.pruning_curve import studies, write_points
-    from ...train.curve import CURVES, CurveOptions, run_curves
-    from ...train.dataset import Dataset
-    from ...train.trainer import TrainOptions
+    from ...search.curve import CURVES, CurveOptions, run_curves
+    from ...train.data.dataset import Dataset
+    from ...train.loop.trainer import TrainOptions
 
     options = CurveOptions(
         load_config(config), tuple(numbers("densities", densities, float)),
