@@ -17,7 +17,7 @@ from ese_lstm.contract.image import read_image
 from ese_lstm.demo import accuracy, job, speech
 from ese_lstm.demo.fetch import PROMPTS, Sources
 from ese_lstm.demo.summary import as_json, as_text, write_summary
-from ese_lstm.sim.rtl.runner import Mismatch
+from ese_lstm.sim.compare import Mismatch
 from ese_lstm.sim.rtl.verilator import SimulationError
 
 torch = pytest.importorskip("torch")

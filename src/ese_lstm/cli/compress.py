@@ -76,11 +76,12 @@ def compress(ctx: click.Context, /, checkpoint: Path, density: float, config: st
              **others: Any) -> None:
     """Prune, calibrate, quantise and pack a checkpoint.
 
-    CHECKPOINT (.pt, .ckpt, .bin, .safetensors, .onnx) holds the state dict of a torch.nn.LSTM (several layers, proj_size), of an LSTM
-    with peepholes (weight_ci_l0, weight_cf_l0, weight_co_l0), or the paper's matrices (Wix …
-    Wym), possibly under a prefix or a key such as state_dict; torch.nn.LSTMCells, stacked; or
-    ONNX LSTM nodes. Nothing in it is executed. A bidirectional LSTM gives one image per direction:
-    my.forward.ese and my.reverse.ese (my.l0.forward.ese … if it has several layers).
+    CHECKPOINT (.pt, .ckpt, .bin, .safetensors, .onnx) holds the state dict of a torch.nn.LSTM
+    (several layers, proj_size), of an LSTM with peepholes (weight_ci_l0, weight_cf_l0,
+    weight_co_l0), or the paper's matrices (Wix … Wym), possibly under a prefix or a key such as
+    state_dict; torch.nn.LSTMCells, stacked; or ONNX LSTM nodes. Nothing in it is executed. A
+    bidirectional LSTM gives one image per direction: my.forward.ese and my.reverse.ese
+    (my.l0.forward.ese … if it has several layers).
 
     \b
     ese compress my.pt --density 0.1 --lanes 32 -o my.ese

@@ -26,8 +26,8 @@ def device(folder: Path, config: str, sets: tuple[str, ...], shell: str | None, 
            **knobs: Any) -> None:
     """Serve a simulated XDMA device until interrupted.
 
-    Its four files in FOLDER are sockets that carry the calls of the driver's files to the exported Verilog
-    in Verilator. Prints the name that Engine.open takes, when it is ready.
+    Its four files in FOLDER are sockets that carry the calls of the driver's files to the
+    exported Verilog in Verilator. Prints the name that Engine.open takes, when it is ready.
 
     \b
     ese device build/board --config demo-32x4

@@ -52,7 +52,8 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
              bandwidth: float | None, latency: int | None) -> None:
     """Run frames through an image, golden model or Verilog.
 
-    FRAMES.npy … hold real values, (T, inputs) or (T, inputs, streams) a file. Every stream runs on a channel of its own; streams may differ in length.
+    FRAMES.npy … hold real values, (T, inputs) or (T, inputs, streams) a file. Every stream runs
+    on a channel of its own; streams may differ in length.
 
     \b
     ese simulate my.ese speech.npy --backend golden -o out.npy
@@ -99,11 +100,12 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
                 advice = advice_against(loaded, original, loaded_streams, lambda option:
                                         status.update(f"The outputs are poor; trying {option}"))
         if backend == "rtl":
-            from ..sim.rtl.runner import compare, run_image
+            from ..sim.compare import compare
+            from ..sim.rtl.runner import run_image
 
             result = run_image(loaded, values, active, start, progress=percent(status),
                                memory=memory_timing(loaded, bandwidth, latency))
-            comparison = compare(result, golden)
+            comparison = compare(result.frames, golden)
             outputs = result.outputs
             figures |= {
                 "cycles_per_frame": round(result.cycles_per_frame),

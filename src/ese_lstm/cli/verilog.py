@@ -22,9 +22,9 @@ def verilog(config: str, sets: tuple[str, ...], shell: str | None, output: Path,
             ) -> None:
     """Write the Verilog of an engine, bare or in its AXI shell.
 
-    A JSON file beside it describes its ports. With --shell the engine comes with AXI4-Lite registers, AXI4-Streams and, if it streams
-    weights, an AXI4 memory port; the register map is written too, as a C header, a Python module
-    and a table.
+    A JSON file beside it describes its ports. With --shell the engine comes with AXI4-Lite
+    registers, AXI4-Streams and, if it streams weights, an AXI4 memory port; the register map is
+    written too, as a C header, a Python module and a table.
 
     An engine is the same for every model that fits it: models are loaded as images. Needs
     neither PyTorch nor a checkpoint. Prints the paths written; a file whose content stays the
