@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 _MODULES = {
     "contract.config": ("EngineConfig", "PRESETS", "load_config"),
     "contract.shell": ("SHELL_PRESETS", "ShellConfig", "load_shell_config"),
-    "contract.errors": ("EseError",),
+    "contract.errors": ("EseError", "SimulationError"),
     "contract.frames": ("quantise_frames", "real_outputs"),
     "contract.image": ("Image", "read_image", "write_image"),
     "compress.read.checkpoint": ("load_network",),
@@ -29,7 +29,6 @@ _MODULES = {
     "compress.pipeline": ("CompressOptions", "compress_network"),
     "compress.report": ("CompressReport",),
     "sim.verify": ("Verified", "verify"),
-    "sim.rtl.verilator": ("SimulationError",),
     "runtime": ("Batch", "BatchReport", "DeviceError", "Engine", "EngineTimeout",
                 "NoFreeChannel", "Patience", "Stream", "run_utterances"),
     "hw.verilog.export": ("ExportedFiles", "export_verilog"),
@@ -52,7 +51,7 @@ if TYPE_CHECKING:  # the same for type checkers and editors, which don't run __g
     from .compress.read.checkpoint import load_network
     from .compress.report import CompressReport
     from .contract.config import PRESETS, EngineConfig, load_config
-    from .contract.errors import EseError
+    from .contract.errors import EseError, SimulationError
     from .contract.frames import quantise_frames, real_outputs
     from .contract.image import Image, read_image, write_image
     from .contract.shell import SHELL_PRESETS, ShellConfig, load_shell_config
@@ -69,7 +68,6 @@ if TYPE_CHECKING:  # the same for type checkers and editors, which don't run __g
         Stream,
         run_utterances,
     )
-    from .sim.rtl.verilator import SimulationError
     from .sim.verify import Verified, verify
 
     __version__: str

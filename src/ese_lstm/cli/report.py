@@ -33,7 +33,7 @@ from .report_parts import (
     stage_part,
     tensor_part,
 )
-from .show import console, warn
+from .terminal import console, warn
 
 CUT = 200
 """Frames of a piece for SQNR: long recordings run side by side."""
