@@ -1,4 +1,9 @@
 """The golden model: what the hardware computes, in numpy integers, and how long it takes.
 
-It decodes a packed image with its own code and imports nothing but the contract.
+It unpacks an image with its own code and imports nothing of ours but the contract, and of
+:mod:`ese_lstm.sim` the trace and the rule for memory.
+
+decode: image → what is executed; check, rows: that it can run. model: frames through the program;
+arithmetic, activation: the element-wise unit's steps. noise: what fixed point costs. cycles: when
+every column, entry and row happens; streaming, fetch: the same with streamed weights.
 """
