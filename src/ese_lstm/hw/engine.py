@@ -2,7 +2,6 @@
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ..contract.config import SEQUENCE_BITS, EngineConfig
@@ -15,6 +14,7 @@ from .frame_input import FrameInput
 from .frame_output import FrameOutput
 from .layouts import frame_in_layout, frame_out_layout, struct
 from .loader import Loader
+from .parts import memory
 from .spmv import collector
 from .spmv.broadcaster import Broadcaster
 from .spmv.lane import Lane
@@ -150,8 +150,8 @@ class Engine(wiring.Component):
         # Activation buffer: one column read, one word written a cycle; results go first. An input
         # word is written a cycle after it was accepted, before its frame can be read.
         column = data.ArrayLayout(signed(config.act_bits), config.channels)
-        m.submodules.activations = activations = Memory(
-            shape=column, depth=config.activation_depth, init=[], attrs={"ram_style": "block"})
+        activations = memory(m, "activations", shape=column, depth=config.activation_depth,
+                             style="block")
         reader, writer = activations.read_port(), activations.write_port()
         arriving = Signal()
         arriving_address = Signal(config.activation_address_bits, reset_less=True)

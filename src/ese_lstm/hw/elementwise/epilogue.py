@@ -2,14 +2,13 @@
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ...contract import timing
 from ...contract.config import GATES, SHIFT_BITS, EngineConfig, bits_for
 from ...contract.layout import epilogue_layout
 from ..layouts import struct
-from ..parts import DISTRIBUTED
+from ..parts import memory
 
 
 def sample_layout(config: EngineConfig) -> data.StructLayout:
@@ -78,9 +77,8 @@ class EpilogueSequencer(wiring.Component):
         m = Module()
         config = self.config
 
-        m.submodules.epilogues = epilogues = Memory(
-            shape=struct(epilogue_layout(config)), depth=max(config.epilogue_depth, 2), init=[],
-            attrs=DISTRIBUTED)
+        epilogues = memory(m, "epilogues", shape=struct(epilogue_layout(config)),
+                           depth=config.epilogue_depth, style="distributed")
         writer, reader = epilogues.write_port(), epilogues.read_port(domain="comb")
         pointer = Signal(bits_for(config.epilogue_depth))
         m.d.comb += [writer.en.eq(self.write), writer.addr.eq(self.write_address),

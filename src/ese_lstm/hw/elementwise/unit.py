@@ -2,7 +2,6 @@
 
 from amaranth.hdl import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ...contract import timing
@@ -10,6 +9,7 @@ from ...contract.config import GATES, EngineConfig
 from ...contract.layout import param_layout
 from ..emit import place
 from ..layouts import struct
+from ..parts import memory
 from .channel import ElementwiseChannel
 from .epilogue import sample_layout
 from .numeric import delay
@@ -69,11 +69,10 @@ class ElementwiseUnit(wiring.Component):
         m = Module()
         config = self.config
         param_struct = struct(param_layout(config))
-        m.submodules.params = params = Memory(shape=param_struct, depth=max(config.param_depth, 2),
-                                              init=[], attrs={"ram_style": "block"})
-        cells = Memory(shape=data.ArrayLayout(signed(config.cell_bits), config.channels),
-                       depth=max(config.cell_depth, 2), init=[], attrs={"ram_style": "block"})
-        m.submodules.cells = cells
+        params = memory(m, "params", shape=param_struct, depth=config.param_depth, style="block")
+        cells = memory(m, "cells", shape=data.ArrayLayout(signed(config.cell_bits),
+                                                          config.channels),
+                       depth=config.cell_depth, style="block")
         param_writer, param_reader = params.write_port(), params.read_port()
         cell_writer, cell_reader = cells.write_port(), cells.read_port()
         m.d.comb += [param_writer.en.eq(self.param_write),

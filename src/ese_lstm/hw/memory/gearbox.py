@@ -2,7 +2,6 @@
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
@@ -10,7 +9,7 @@ from ...contract.config import EngineConfig
 from ...contract.layout import row_layout
 from ...contract.shell import ShellConfig
 from ..layouts import struct
-from ..parts import DISTRIBUTED
+from ..parts import memory
 
 WORD_BITS = 32
 LINES = 32
@@ -113,9 +112,8 @@ class Gearbox(wiring.Component):
             read.eq((level >= words) & advance[0])]
         current = []
         for bank in range(banks):
-            memory = Memory(shape=WORD_BITS, depth=LINES, init=[], attrs=DISTRIBUTED)
-            m.submodules[f"bank_{bank}"] = memory
-            writer, reader = memory.write_port(), memory.read_port(domain="comb")
+            store = memory(m, f"bank_{bank}", shape=WORD_BITS, depth=LINES, style="distributed")
+            writer, reader = store.write_port(), store.read_port(domain="comb")
             m.d.comb += [
                 writer.en.eq(write & (part == bank // beat_words)),
                 writer.addr.eq(write_beat[exact_log2(parts):]),

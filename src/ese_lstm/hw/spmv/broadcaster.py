@@ -2,14 +2,13 @@
 
 from amaranth.hdl import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ...contract import timing
 from ...contract.config import SEQUENCE_BITS, EngineConfig, bits_for
 from ...contract.layout import header_layout, segment_layout
 from ..layouts import struct
-from ..parts import DISTRIBUTED
+from ..parts import memory
 
 
 def stall_layout() -> data.StructLayout:
@@ -77,8 +76,8 @@ class Broadcaster(wiring.Component):
         config = self.config
         layout = struct(segment_layout(config))
 
-        m.submodules.segments = segments = Memory(
-            shape=layout, depth=max(config.segment_depth, 2), init=[], attrs=DISTRIBUTED)
+        segments = memory(m, "segments", shape=layout, depth=config.segment_depth,
+                          style="distributed")
         writer, reader = segments.write_port(), segments.read_port(domain="comb")
         m.d.comb += [writer.en.eq(self.write), writer.addr.eq(self.write_address),
                      writer.data.eq(self.write_data)]
