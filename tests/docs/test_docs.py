@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "src" / "ese_lstm"
 DOCUMENTS = ("README.md", "docs/architecture.md", "docs/compression.md", "docs/runtime.md",
              "docs/system.md", "docs/training.md")
-ROOMS = "boards|cli|compress|contract|demo|docs|examples|hw|runtime|sim|tests|train"
+ROOMS = "boards|cli|compress|contract|demo|docs|examples|hw|runtime|search|sim|tests|train"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

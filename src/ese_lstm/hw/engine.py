@@ -9,12 +9,12 @@ from ..contract.layout import load_layout, row_layout
 from .counters import Counters, counter_layout
 from .elementwise.epilogue import EpilogueSequencer
 from .elementwise.unit import ElementwiseUnit, cell_write_layout, result_write_layout
-from .emit import place
 from .frame_input import FrameInput
 from .frame_output import FrameOutput
 from .layouts import frame_in_layout, frame_out_layout, struct
 from .loader import Loader
 from .parts import memory
+from .place import place
 from .spmv import collector
 from .spmv.broadcaster import Broadcaster
 from .spmv.lane import Lane

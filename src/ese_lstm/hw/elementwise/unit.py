@@ -7,9 +7,9 @@ from amaranth.lib.wiring import In, Out
 from ...contract import timing
 from ...contract.config import GATES, EngineConfig
 from ...contract.layout import param_layout
-from ..emit import place
 from ..layouts import struct
 from ..parts import memory
+from ..place import place
 from .channel import ElementwiseChannel
 from .epilogue import sample_layout
 from .numeric import delay

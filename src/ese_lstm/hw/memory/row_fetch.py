@@ -9,8 +9,8 @@ from ...contract.config import EngineConfig
 from ...contract.layout import row_layout
 from ...contract.shell import ShellConfig
 from ..axi.memory import read_layout, request_layout
-from ..emit import place
 from ..layouts import struct
+from ..place import place
 from .gearbox import ROW_COUNT_BITS, WORD_BITS, Gearbox
 from .read_master import BEAT_COUNT_BITS, ReadMaster
 

@@ -16,7 +16,7 @@ from ..axi.memory import (
     response_layout,
     write_layout,
 )
-from ..emit import place
+from ..place import place
 from .gather import PATIENCE, Gather, gathered_layout
 
 REQUESTS = 4

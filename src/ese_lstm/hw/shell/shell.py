@@ -11,8 +11,8 @@ from ...contract.config import EngineConfig
 from ...contract.registers import ADDRESS_BITS, DATA_BITS
 from ...contract.shell import ShellConfig
 from ..axi.lite import axi_lite_signature
-from ..emit import place
 from ..engine import Engine
+from ..place import place
 from .frame_unpack import FrameUnpack
 from .load_unit import ERRORS, LoadUnit
 from .memory_port import MemoryPort, memory_ports

@@ -8,8 +8,8 @@ from amaranth.lib.wiring import In, Out
 
 from ...contract import timing
 from ...contract.config import EngineConfig, bits_for
-from ..emit import place
 from ..parts import following, memory
+from ..place import place
 from .decoder import EntryDecoder
 from .fetch_fifo import FetchFifo
 from .mac import MacGroup, group_sizes
