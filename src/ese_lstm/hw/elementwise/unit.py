@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from ...contract import timing
 from ...contract.config import GATES, EngineConfig
 from ...contract.layout import param_layout
-from ..layouts import struct
+from ..layouts import struct, write_signature
 from ..parts import memory
 from ..place import place
 from .channel import ElementwiseChannel
@@ -38,7 +38,7 @@ class ElementwiseUnit(wiring.Component):
 
     Members
     -------
-    param_write, param_address, param_data: store a param word (``contract.layout.param_layout``).
+    load: store a param word (``layouts.write_signature``, ``contract.layout.param_layout``).
     sample: what goes with a row (``epilogue.sample_layout``), one cycle after its issue.
     row: the row itself (acc_bits a channel), timing.DRAIN cycles after its issue.
     cell: the write to the cell buffer, timing.CELL cycles after the row (gate g).
@@ -51,8 +51,7 @@ class ElementwiseUnit(wiring.Component):
     def __init__(self, *, config: EngineConfig) -> None:
         self.config = config
         super().__init__({
-            "param_write": In(1), "param_address": In(config.param_address_bits),
-            "param_data": In(param_layout(config).bits),
+            "load": In(write_signature(config.param_address_bits, param_layout(config).bits)),
             "sample": In(sample_layout(config)),
             "row": In(data.ArrayLayout(signed(config.acc_bits), config.channels)),
             "cell": Out(cell_write_layout(config)),
@@ -75,9 +74,9 @@ class ElementwiseUnit(wiring.Component):
                        depth=config.cell_depth, style="block")
         param_writer, param_reader = params.write_port(), params.read_port()
         cell_writer, cell_reader = cells.write_port(), cells.read_port()
-        m.d.comb += [param_writer.en.eq(self.param_write),
-                     param_writer.addr.eq(self.param_address),
-                     param_writer.data.eq(self.param_data)]
+        m.d.comb += [param_writer.en.eq(self.load.write),
+                     param_writer.addr.eq(self.load.address),
+                     param_writer.data.eq(self.load.data)]
 
         # sample[k] is valid k cycles after the row's issue; the row itself after DRAIN.
         layout = sample_layout(config)
