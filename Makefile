@@ -27,31 +27,31 @@ help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 demo: $(VENV)/.ready-demo  ## real checkpoint and speech to simulated Verilog, in build/demo
-	$(BIN)/python -m ese_lstm.demo
+	$(BIN)/ese demo
 
 bench: $(VENV)/.ready-bench  ## the paper's network on the 1,024-multiplier engine, in build/bench
-	$(BIN)/python -m ese_lstm.bench
+	$(BIN)/ese bench engine
 
 bench-shell: $(VENV)/.ready-bench  ## the same network in the AXI shell: what its streams cost
-	$(BIN)/python -m ese_lstm.bench.shell
+	$(BIN)/ese bench shell
 
 bench-streaming: $(VENV)/.ready-bench  ## three such layers, streamed from memories of several bandwidths
-	$(BIN)/python -m ese_lstm.bench.streaming
+	$(BIN)/ese bench streaming
 
 bench-resemblyzer: $(VENV)/.ready-mel  ## a speaker encoder in 12-bit weights, against floating point
-	$(BIN)/python -m ese_lstm.bench.resemblyzer prepare
-	$(BIN)/python -m ese_lstm.bench.resemblyzer measure $(MODELS)
+	$(BIN)/ese bench resemblyzer prepare
+	$(BIN)/ese bench resemblyzer measure $(MODELS)
 
 ablations: $(VENV)/.ready-bench  ## tables and plots of docs/results, by the cycle model
-	$(BIN)/python -m ese_lstm.bench.ablations
+	$(BIN)/ese bench ablations
 
 speech: $(SPEECH)/model.safetensors  ## data, dense and pruned 1024/512 network (1–2 h; goes on)
 
 demo-speech: $(VENV)/.ready-train $(MODEL)  ## MODEL on held-out speech of DATASET, as Verilog
-	$(BIN)/python -m ese_lstm.demo.speech_demo $(MODEL) $(DATASET) $(DEMO_FLAGS)
+	$(BIN)/ese demo speech $(MODEL) $(DATASET) $(DEMO_FLAGS)
 
 curves: $(VENV)/.ready-train $(SPEECH)/.dense  ## PER and cycles against density, two ways (hours)
-	$(BIN)/python -m ese_lstm.bench.pruning_curve $(DATASET) \
+	$(BIN)/ese bench pruning-curve $(DATASET) \
 		--from $(SPEECH)/dense/model.safetensors -o $(SPEECH)/curves $(CURVE_FLAGS)
 
 # An interrupted training leaves files that look finished: these two say which one is.
@@ -71,7 +71,7 @@ $(SPEECH)/model.safetensors: | $(SPEECH)/.dense
 	@cp $(SPEECH)/pruned/model.safetensors $@
 
 compress-speed: $(VENV)/.ready-bench  ## pruning to packing, and the golden model on held-out speech
-	$(BIN)/python -m ese_lstm.bench.compress_speed
+	$(BIN)/ese bench compress-speed
 
 report-check: $(VENV)/.ready-dev  ## ese report in headless Chromium; screenshots in build/report
 	ESE_SHOTS=build/report $(BIN)/pytest -n0 tests/cli/test_report_page.py
@@ -92,13 +92,13 @@ verilog: $(VENV)/.ready-base  ## Verilog of CONFIG (a preset or a JSON file) in 
 	$(BIN)/ese verilog --config $(CONFIG) -o $(OUT)
 
 synth: $(VENV)/.ready-synth  ## resources of an XCKU060 beside ESE's (estimate), in build/synth
-	$(BIN)/python -m ese_lstm.synth
+	$(BIN)/ese synth
 
 timing: $(VENV)/.ready-synth  ## longest paths (estimate) and an ECP5 placed and routed
-	$(BIN)/python -m ese_lstm.synth timing
+	$(BIN)/ese synth timing
 
 lint-verilog: $(VENV)/.ready-synth  ## verilator -Wall on the exported full engine
-	$(BIN)/python -m ese_lstm.synth lint
+	$(BIN)/ese synth lint
 
 lint: $(VENV)/.ready-dev  ## ruff
 	$(BIN)/ruff check .

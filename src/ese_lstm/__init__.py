@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING
 _MODULES = {
     "contract.config": ("EngineConfig", "PRESETS", "load_config"),
     "contract.shell": ("SHELL_PRESETS", "ShellConfig", "load_shell_config"),
-    "contract.errors": ("EseError",),
+    "contract.errors": ("EseError", "SimulationError"),
     "contract.frames": ("quantise_frames", "real_outputs"),
     "contract.image": ("Image", "read_image", "write_image"),
     "compress.read.checkpoint": ("load_network",),
     "compress.network": ("Network",),
-    "compress.pipeline": ("CompressOptions", "CompressReport", "compress_network"),
+    "compress.pipeline": ("CompressOptions", "compress_network"),
+    "compress.report": ("CompressReport",),
     "sim.verify": ("Verified", "verify"),
-    "sim.rtl.verilator": ("SimulationError",),
     "runtime": ("Batch", "BatchReport", "DeviceError", "Engine", "EngineTimeout",
                 "NoFreeChannel", "Patience", "Stream", "run_utterances"),
     "hw.verilog.export": ("ExportedFiles", "export_verilog"),
@@ -47,10 +47,11 @@ __all__ = [
 
 if TYPE_CHECKING:  # the same for type checkers and editors, which don't run __getattr__
     from .compress.network import Network
-    from .compress.pipeline import CompressOptions, CompressReport, compress_network
+    from .compress.pipeline import CompressOptions, compress_network
     from .compress.read.checkpoint import load_network
+    from .compress.report import CompressReport
     from .contract.config import PRESETS, EngineConfig, load_config
-    from .contract.errors import EseError
+    from .contract.errors import EseError, SimulationError
     from .contract.frames import quantise_frames, real_outputs
     from .contract.image import Image, read_image, write_image
     from .contract.shell import SHELL_PRESETS, ShellConfig, load_shell_config
@@ -67,7 +68,6 @@ if TYPE_CHECKING:  # the same for type checkers and editors, which don't run __g
         Stream,
         run_utterances,
     )
-    from .sim.rtl.verilator import SimulationError
     from .sim.verify import Verified, verify
 
     __version__: str

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from ese_lstm.bench.ablations.__main__ import main
 from ese_lstm.bench.ablations.studies import STUDIES, Bench, run_studies
 from ese_lstm.bench.ablations.study import Column, Plot, Study, draw
 from ese_lstm.bench.workload import reduced_workload
+from ese_lstm.cli.main import main
 from ese_lstm.compress.synthetic import random_network
 from ese_lstm.contract.errors import EseError
 
@@ -24,13 +24,13 @@ def run(name: str) -> Study:
 def test_the_same_files_again(tmp_path: Path) -> None:
     contents = []
     for attempt in ("a", "b"):
-        result = CliRunner().invoke(main, ["queue-depth", "--reduced", "-o",
+        result = CliRunner().invoke(main, ["bench", "ablations", "queue-depth", "--reduced", "-o",
                                            str(tmp_path / attempt)])
         assert result.exit_code == 0, result.output
         contents.append({path.name: path.read_bytes() for path in (tmp_path / attempt).iterdir()})
     assert contents[0] == contents[1]
     assert sorted(contents[0]) == ["queue-depth.csv", "queue-depth.md", "queue-depth.svg"]
-    assert b"ese_lstm.bench.ablations queue-depth" in contents[0]["queue-depth.md"]
+    assert b"`ese bench ablations queue-depth`" in contents[0]["queue-depth.md"]
     assert len(contents[0]["queue-depth.csv"].splitlines()) == 8
 
 

@@ -1,4 +1,4 @@
-"""``python -m ese_lstm.bench`` on the small engine; its accounts and its exit codes."""
+"""``ese bench engine`` on the small engine; its accounts and its exit codes."""
 
 import json
 import re
@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from ese_lstm.bench import __main__ as command
 from ese_lstm.bench import measure as measuring
 from ese_lstm.bench.tables import all_tables
 from ese_lstm.bench.workload import paper_workload, reduced_workload
+from ese_lstm.cli.main import main
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.sim.golden.cycles import simulate_model
 from ese_lstm.sim.rtl import runner
@@ -23,7 +23,8 @@ def outcome() -> measuring.Outcome:
 
 def test_reduced_run_writes_every_figure(tmp_path: Path) -> None:
     path = tmp_path / "new" / "bench.json"
-    result = CliRunner().invoke(command.main, ["--reduced", "--frames", "2", "-o", str(path)])
+    result = CliRunner().invoke(main, ["bench", "engine",
+                                       "--reduced", "--frames", "2", "-o", str(path)])
     assert result.exit_code == 0, result.output
     values = json.loads(path.read_text())
     assert "| W*r |" in path.with_suffix(".md").read_text()
@@ -79,7 +80,7 @@ def test_a_difference_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wha
         monkeypatch.setattr(runner, "run_image", wrong)
     else:
         monkeypatch.setattr(measuring, "TOLERANCE", -1e-9)
-    result = CliRunner().invoke(command.main, ["--reduced", "--frames", "1", "-o",
+    result = CliRunner().invoke(main, ["bench", "engine", "--reduced", "--frames", "1", "-o",
                                                str(tmp_path / "bench.json")])
     assert result.exit_code == 1
     values = json.loads((tmp_path / "bench.json").read_text())
@@ -92,7 +93,8 @@ def test_a_difference_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wha
     (["--reduced", "--config", "tiny"], r"must"),
 ])
 def test_wrong_input(arguments: list[str], message: str, tmp_path: Path) -> None:
-    result = CliRunner().invoke(command.main, [*arguments, "-o", str(tmp_path / "b.json")])
+    result = CliRunner().invoke(main, ["bench", "engine",
+                                       *arguments, "-o", str(tmp_path / "b.json")])
     assert result.exit_code == 2
     assert result.output.startswith("error: ")
     assert re.search(message, result.output)

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from ese_lstm.bench.compress_speed import CLIP_FRAMES, main, timed
+from ese_lstm.bench.compress_speed import CLIP_FRAMES, timed
+from ese_lstm.cli.main import main
 
 
 def test_measures_and_counts(tmp_path: Path) -> None:
     path = tmp_path / "speed.json"
-    result = CliRunner().invoke(main, ["--reduced", "--repeats", "2", "--channels", "7", "-o",
+    result = CliRunner().invoke(main, ["bench", "compress-speed",
+                                       "--reduced", "--repeats", "2", "--channels", "7", "-o",
                                        str(path)])
     assert result.exit_code == 0, result.output
     values = json.loads(path.read_text())
@@ -38,6 +40,7 @@ def test_time_is_of_the_job() -> None:
      "must be a dataset folder"),
     (["--config", "none"], "none")])
 def test_refused(tmp_path: Path, words: list[str], message: str) -> None:
-    result = CliRunner().invoke(main, [*words, "-o", str(tmp_path / "s.json")])
+    result = CliRunner().invoke(main, ["bench", "compress-speed",
+                                       *words, "-o", str(tmp_path / "s.json")])
     assert result.exit_code == 2 and message in result.stderr
     assert not (tmp_path / "s.json").exists()

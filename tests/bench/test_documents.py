@@ -18,7 +18,7 @@ def test_every_row_is_shown(name: str) -> None:
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert len(rows) > 4
     assert not [row for row in rows if row not in PAGE]
-    command = re.search(r"`(python -m [^`]*)`", text)
+    command = re.search(r"`(ese bench [^`]*)`", text)
     assert command and command[1] in PAGE
 
 

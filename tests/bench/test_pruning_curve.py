@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ese_lstm.bench import pruning_curve
+from ese_lstm.cli.bench import pruning_curve
+from ese_lstm.cli.main import main
 from ese_lstm.train.data.dataset import Dataset
 from ese_lstm.train.loop.trainer import TrainOptions
 
@@ -32,7 +33,8 @@ def start(tmp_path_factory: pytest.TempPathFactory,
 
 
 def run(start: Path, folder: Path, *more: str) -> Result:
-    return CliRunner().invoke(pruning_curve.main, [
+    return CliRunner().invoke(main, [
+        "bench", "pruning-curve",
         str(start / "data"), "--from", str(start / "model.safetensors"), "-o",
         str(folder / "run"), "--results", str(folder / "results"), *SMALL, *more])
 
@@ -76,7 +78,7 @@ def test_both_curves_then_nothing_to_do(start: Path, tmp_path: Path,
         for study in ("pruning-curve", "pruning-curve-cycles"):
             assert (tmp_path / f"results/{study}.{kind}").stat().st_size > 100
     assert "| 25.0 |" in (tmp_path / "results/pruning-curve.md").read_text()
-    assert "ese_lstm.bench.pruning_curve" in (tmp_path / "results/pruning-curve.md").read_text()
+    assert "`ese bench pruning-curve " in (tmp_path / "results/pruning-curve.md").read_text()
 
     monkeypatch.setattr(curve, "simulate_model", None)
     monkeypatch.setattr(curve, "Trainer", None)
@@ -89,7 +91,7 @@ def test_both_curves_then_nothing_to_do(start: Path, tmp_path: Path,
 
 
 def test_every_setting_of_training_is_an_option() -> None:
-    names = {parameter.name for parameter in pruning_curve.main.params}
+    names = {parameter.name for parameter in pruning_curve.params}
     assert {field.name for field in fields(TrainOptions)} <= names
 
 

@@ -5,13 +5,15 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from ese_lstm.bench.shell import Outcome, main, table
+from ese_lstm.bench.shell import Outcome, table
+from ese_lstm.cli.main import main
 from ese_lstm.sim.rtl.shell_runner import SpeedResult
 
 
 def test_reduced(tmp_path):
     output = tmp_path / "shell.json"
-    result = CliRunner().invoke(main, ["--reduced", "--frames", "4", "--stream-bits", "64",
+    result = CliRunner().invoke(main, ["bench", "shell",
+                                       "--reduced", "--frames", "4", "--stream-bits", "64",
                                        "-o", str(output)])
     values = json.loads(output.read_text())
     shell, = values["shells"]
@@ -20,7 +22,7 @@ def test_reduced(tmp_path):
     assert shell["cycles_per_frame"] >= values["bare"]["cycles_per_frame"]
     assert result.exit_code == (0 if shell["loss"] <= 0.01 else 1)
     page = output.with_suffix(".md").read_text()
-    assert f"{shell['cycles_per_frame']:,.0f}" in page and "`python -m ese_lstm.bench.shell" in page
+    assert f"{shell['cycles_per_frame']:,.0f}" in page and "`ese bench shell" in page
 
 
 @pytest.mark.parametrize("products, mismatches, good", [(99, 0, True), (97, 0, False),
@@ -38,6 +40,6 @@ def test_what_counts_as_good(products, mismatches, good):
 
 
 def test_bad_input(tmp_path):
-    result = CliRunner().invoke(main, ["--reduced", "--stream-bits", "65",
+    result = CliRunner().invoke(main, ["bench", "shell", "--reduced", "--stream-bits", "65",
                                        "-o", str(tmp_path / "s.json")])
     assert result.exit_code == 2 and "stream_bits: must be a power of two" in result.output

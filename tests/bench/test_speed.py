@@ -6,13 +6,14 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from ese_lstm.bench.speed import main
+from ese_lstm.cli.main import main
 
 
 def test_builds_afresh_and_counts(tmp_path: Path) -> None:
     cache = os.environ.get("XDG_CACHE_HOME")
     path = tmp_path / "speed.json"
-    result = CliRunner().invoke(main, ["--reduced", "--frames", "2", "-o", str(path)])
+    result = CliRunner().invoke(main, ["bench", "speed",
+                                       "--reduced", "--frames", "2", "-o", str(path)])
     assert result.exit_code == 0, result.output
     values = json.loads(path.read_text())
     assert values["build_cpu_s"] > 1

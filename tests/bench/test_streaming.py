@@ -5,13 +5,15 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from ese_lstm.bench.streaming import chosen, main, study, table
+from ese_lstm.bench.streaming import chosen, study, table
+from ese_lstm.cli.main import main
 from ese_lstm.contract.errors import EseError
 
 
 def test_more_bandwidth_never_costs_cycles(tmp_path) -> None:
     output = tmp_path / "streaming.json"
-    result = CliRunner().invoke(main, ["--reduced", "--model-only", "--frames", "2", "-o",
+    result = CliRunner().invoke(main, ["bench", "streaming",
+                                       "--reduced", "--model-only", "--frames", "2", "-o",
                                        str(output)])
     assert result.exit_code == 0, result.output
     figures = json.loads(output.read_text())
@@ -22,14 +24,14 @@ def test_more_bandwidth_never_costs_cycles(tmp_path) -> None:
     for latency in (40, 120):
         assert points[6.4, latency] >= points[12.8, latency] >= points[19.2, latency] > 0
     page = output.with_suffix(".md").read_text()
-    assert page.startswith("`python -m ese_lstm.bench.streaming") and page.count("\n|") > 6
+    assert page.startswith("`ese bench streaming") and page.count("\n|") > 6
 
 
 def test_a_network_that_fits_is_refused() -> None:
     workload, shell = chosen(reduced=True)
     workload = workload.replace(config=workload.config.replace(stream_depth=8192))
     with pytest.raises(EseError, match="network: must be larger than the lanes' memories"):
-        study(workload, shell, 2, rtl=False)
+        study(workload, shell, 2, (6.4,), (40,), rtl=False)
 
 
 def test_the_verilog_is_measured_beside_the_model() -> None:

@@ -15,7 +15,7 @@ from ese_lstm.runtime import Engine
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_serves_until_interrupted(number, tmp_path) -> None:
     """Also where SIGINT is ignored at its start, as in a background job of a shell."""
-    command = [sys.executable, "-m", "ese_lstm.cli.main", "device", str(tmp_path), "--config",
+    command = [sys.executable, "-m", "ese_lstm", "device", str(tmp_path), "--config",
                "tiny"]
     ignored = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command]
     with subprocess.Popen(ignored, text=True, stdout=subprocess.PIPE) as served:

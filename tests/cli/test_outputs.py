@@ -158,7 +158,7 @@ def test_devices_take_what_is_written(folder):
     ("compress my.pt --config tiny --set stream_depth=2048 -o new.ese --report", "Matrices")])
 def test_standard_output_has_the_file_alone(folder, command, told):
     """Tables once followed an image into the pipe, where it was then no image."""
-    words = [sys.executable, "-m", "ese_lstm.cli.main", *command.split()]
+    words = [sys.executable, "-m", "ese_lstm", *command.split()]
     ese_itself = [subprocess.run([*words, place], capture_output=True, check=True)
                   for place in ("/dev/stdout", "file")]
     assert ese_itself[0].stdout == Path("file").read_bytes()

@@ -1,30 +1,9 @@
-"""Exit codes and progress of the programs beside ``ese``."""
+"""Progress of commands, and tables as they are shown."""
 
 import pytest
 
 from ese_lstm.cli import terminal
-from ese_lstm.contract.errors import EseError
-
-
-class BrokenError(Exception):
-    """A simulation that failed."""
-
-
-@pytest.mark.parametrize(("error", "code", "text"), [
-    (EseError("frames: must be at least 1, got 0"), 2,
-     "error: frames: must be at least 1, got 0\n"),
-    (BrokenError("stuck"), 1, "simulation failed: stuck\n")])
-def test_exit_codes(error: Exception, code: int, text: str,
-                    capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as end, terminal.exit_codes(BrokenError):
-        raise error
-    assert end.value.code == code
-    assert capsys.readouterr().err == text
-
-
-def test_other_faults_stay() -> None:
-    with pytest.raises(BrokenError), terminal.exit_codes():
-        raise BrokenError
+from ese_lstm.report.table import Table
 
 
 def test_progress_is_sparse(capsys: pytest.CaptureFixture[str]) -> None:
@@ -46,3 +25,13 @@ def test_steps_are_numbered(capsys: pytest.CaptureFixture[str],
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "     1 Read: a file 50 %"
     assert lines[1].startswith("done 1 Read (") and lines[2].startswith("done 2 Run (")
+
+
+def test_tables_name_their_columns_and_set_off_the_sum(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.show(Table("T [pub]", ("name", "count"), [("a", 1234), ("b", None), ("all", 0.5)],
+                        note="a note", total=True))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].strip() == "T [pub]" and lines[-1].strip() == "a note"
+    assert [line for line in lines if "│" in line] == ["│ a    │ 1,234 │", "│ b    │     – │",
+                                                        "│ all  │   0.5 │"]
+    assert "├" in lines[6]

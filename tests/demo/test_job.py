@@ -9,13 +9,14 @@ import pytest
 from click.testing import CliRunner
 
 from ese_lstm.boards.memory_init import write_memories
+from ese_lstm.cli.main import main
+from ese_lstm.cli.terminal import Steps
 from ese_lstm.contract.config import EngineConfig
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.image import read_image
-from ese_lstm.demo import __main__ as command
 from ese_lstm.demo import accuracy, job, speech
 from ese_lstm.demo.fetch import PROMPTS, Sources
-from ese_lstm.demo.summary import as_json, as_text
+from ese_lstm.demo.summary import as_json, as_text, write_summary
 from ese_lstm.sim.compare import Mismatch
 from ese_lstm.sim.rtl.verilator import SimulationError
 
@@ -62,7 +63,7 @@ def outcome(folder: Path) -> job.Outcome:
         patch.setattr(job, "fetch", lambda cache, note: sources)
         patch.setattr(job, "features", noise_features)
         return job.run_job(job.Options(folder / "out", folder, str(config), FRAMES, 0.3),
-                           command.Steps())
+                           Steps())
 
 
 def test_rtl_equals_golden(outcome: job.Outcome) -> None:
@@ -85,7 +86,7 @@ def test_idle_channel_gives_zeros(outcome: job.Outcome) -> None:
 
 
 def test_written_files(outcome: job.Outcome, folder: Path) -> None:
-    command.write_summary(outcome)
+    write_summary(outcome)
     out = folder / "out"
     names = {path.name for path in out.iterdir()}
     assert {"ese_engine.v", "ese_engine.json", "ese_engine.tcl", "ese_engine.xdc",
@@ -143,8 +144,8 @@ def run_command(monkeypatch: pytest.MonkeyPatch, folder: Path, result: object) -
             raise result
         return result
 
-    monkeypatch.setattr(command, "run_job", run_job)
-    return CliRunner().invoke(command.main, ["-o", str(folder / "cli")])
+    monkeypatch.setattr(job, "run_job", run_job)
+    return CliRunner().invoke(main, ["demo", "-o", str(folder / "out")])
 
 
 def test_exit_code_of_success(monkeypatch: pytest.MonkeyPatch, outcome: job.Outcome,
@@ -187,4 +188,4 @@ def test_exit_code_of_errors(monkeypatch: pytest.MonkeyPatch, folder: Path) -> N
 ])
 def test_wrong_options(tmp_path: Path, config: str, frames: int, message: str) -> None:
     with pytest.raises(EseError, match=message):
-        job.run_job(job.Options(tmp_path, tmp_path, config, frames), command.Steps())
+        job.run_job(job.Options(tmp_path, tmp_path, config, frames), Steps())

@@ -16,7 +16,8 @@ from ese_lstm.sim.rtl.verilator import SimulationError
 
 torch = pytest.importorskip("torch")
 
-from ese_lstm.demo import recognise, speech_demo  # noqa: E402
+from ese_lstm.cli.main import main  # noqa: E402
+from ese_lstm.demo import recognise  # noqa: E402
 from ese_lstm.train.data.dataset import Dataset, write_manifest  # noqa: E402
 from ese_lstm.train.data.streams import Corpus  # noqa: E402
 from ese_lstm.train.evaluate import fixed_answers, score_answers  # noqa: E402
@@ -44,7 +45,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory,
 
 
 def run(folder: Path, *more: str) -> Result:
-    return CliRunner().invoke(speech_demo.main, [
+    return CliRunner().invoke(main, [
+        "demo", "speech",
         str(folder / "m.safetensors"), str(folder / "data"), "-o", str(folder / "out"),
         "--config", str(folder / "engine.json"), "--utterances", "5", "--density", "0.5", *more])
 
@@ -53,9 +55,9 @@ def run(folder: Path, *more: str) -> Result:
 def outcome(folder: Path) -> recognise.Outcome:
     """Run once for all tests."""
     found = []
-    real = speech_demo.run_recogniser
+    real = recognise.run_recogniser
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(speech_demo, "run_recogniser", lambda *a: found.append(real(*a)) or found[0])
+        patch.setattr(recognise, "run_recogniser", lambda *a: found.append(real(*a)) or found[0])
         done = run(folder)
     assert done.exit_code == 0, done.output
     (folder / "printed.txt").write_text(done.stdout)
@@ -99,13 +101,13 @@ def test_exit_codes(outcome: recognise.Outcome, folder: Path,
     wrong = replace(outcome.run.comparison, mismatches={"cell": 1, "result": 0, "output": 0},
                     first=Mismatch(3, "cell", 7, 1, 5, 4))
     bad = replace(outcome, run=replace(outcome.run, comparison=wrong))
-    monkeypatch.setattr(speech_demo, "run_recogniser", lambda *rest: bad)
+    monkeypatch.setattr(recognise, "run_recogniser", lambda *rest: bad)
     done = run(folder)
     assert done.exit_code == 1 and "FAILED" in done.output and "frame=3" in done.output
 
     def fail(*rest: object) -> None:
         raise SimulationError("stuck")
-    monkeypatch.setattr(speech_demo, "run_recogniser", fail)
+    monkeypatch.setattr(recognise, "run_recogniser", fail)
     assert run(folder).exit_code == 1
 
 

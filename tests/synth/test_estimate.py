@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from ese_lstm.cli.main import main
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.hw.verilog.export import TOP
 from ese_lstm.synth import delays, estimate, paths, report
-from ese_lstm.synth.__main__ import main
 from ese_lstm.synth.resources import Resources
 
 CONFIG = PRESETS["tiny"].replace(lanes=2, channels=1, stream_depth=4096, acc_rows=32,
@@ -73,7 +73,8 @@ def test_paths_hold_at_200_mhz(found: estimate.Estimate, folder: Path) -> None:
 def test_the_command_writes_what_it_prints(found: estimate.Estimate, folder: Path) -> None:
     config = folder / "small.json"
     config.write_text(CONFIG.to_json())
-    done = CliRunner().invoke(main, ["resources", "--config", str(config), "-o", str(folder)],
+    done = CliRunner().invoke(main, ["synth", "resources",
+                                     "--config", str(config), "-o", str(folder)],
                               catch_exceptions=False)
     assert done.exit_code == 0
     assert "without place and route" in done.output and "ESE [rec]" in done.output

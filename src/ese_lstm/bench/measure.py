@@ -1,14 +1,14 @@
 """One workload on the exported Verilog: every value against golden, every cycle accounted for."""
 
-import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from ..compress.prune import BALANCES
+from ..contract.errors import EseError
 from ..contract.published import MATRICES, TOTAL
 from ..hw.counters import COUNTERS
+from ..report.versions import versions
 from ..sim.compare import Comparison
 from ..sim.golden.cycles import CycleReport, simulate_model
 from ..sim.rtl.runner import RtlResult
@@ -84,6 +84,8 @@ def measure(workload: Workload, frames: int, progress: Progress | None = None) -
 
     Raises EseError if network or frames don't fit, SimulationError if the simulation fails.
     """
+    if frames < 1:
+        raise EseError(f"frames: must be at least 1, got {frames}")
     image, decoded = workload.image, workload.decoded
     run = verify(image, workload.frames(frames + AROUND), decoded=decoded,
                  cycle_frames=frames + AROUND, progress=progress)
@@ -106,13 +108,12 @@ def combinations(workload: Workload) -> Iterator[Combination]:
                               report.cycles_per_frame, report.utilisation)
 
 
-def as_dict(outcome: Outcome, command: str) -> dict[str, Any]:
+def as_dict(outcome: Outcome) -> dict[str, Any]:
     """Everything, for ``bench.json``."""
     workload, config = outcome.workload, outcome.workload.config
     return {
-        "command": command,
         "config": config.model_dump(), "config_digest": config.digest,
-        "versions": versions(),
+        "versions": versions(PACKAGES),
         "network": {"source": workload.image.manifest.source, "inputs": workload.inputs,
                     "seed": workload.seed, "balance": workload.balance,
                     "keep_one": workload.keep_one,
@@ -153,14 +154,3 @@ def simulation_speed(result: RtlResult) -> dict[str, float]:
             "load_cycles_per_s": round(result.load_cycles / result.load_cpu_s),
             "run_cycles": cycles, "run_cpu_s": round(seconds, 2),
             "run_cycles_per_s": round(cycles / seconds)}
-
-
-def versions() -> dict[str, str]:
-    """Of Python and of the packages that the figures depend on."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found

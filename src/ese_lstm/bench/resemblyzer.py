@@ -1,40 +1,34 @@
-"""``python -m ese_lstm.bench.resemblyzer``: a speaker encoder in 12-bit weights, pruned or not.
+"""A speaker encoder in 12-bit weights, pruned or not.
 
 Resemblyzer's three LSTM layers (40 → 256 → 256 → 256), none of it trained here, run bit-exactly in
 the golden model on held-out real speech; the embeddings are compared with those of the original
 in floating point. Networks that ``ese distill`` left are measured beside it.
 """
 
-import shlex
-import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import click
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cli.outputs import check_files
-from ..cli.terminal import Progress
 from ..compress.network import Network
-from ..compress.pipeline import CompressOptions, CompressReport, compress_network
+from ..compress.pipeline import CompressOptions, compress_network
 from ..compress.read.checkpoint import load_network, load_tensors
 from ..compress.reference import run_float
+from ..compress.report import CompressReport
 from ..compress.storage import huffman_coded
-from ..compress.wide_inputs import widen
 from ..contract.coded import coded_bits
 from ..contract.config import PRESETS, EngineConfig
 from ..contract.errors import EseError
-from ..contract.files import check_folder
 from ..contract.image import Image
 from ..demo.accuracy import Head, run_fixed
-from ..demo.fetch import fetch_checkpoint
 from ..demo.speech import PARTIAL_FRAMES
+from ..report.table import Table
 from ..sim.golden.cycles import simulate_model
 from ..sim.golden.decode import decode_image
-from .resemblyzer_speech import PROMPT, clips, prepare, speaker_of
-from .tables import Text, figure_files, show, write_figures
+from .resemblyzer_speech import PROMPT, speaker_of
+from .wide_inputs import widen
 
 ENGINE = PRESETS["xcku060-32x32"].replace(stream_depth=65536)
 """Enough for the network that isn't pruned; cycles don't depend on the depth."""
@@ -161,92 +155,35 @@ def _coded_bits(image: Image) -> int:
     return coded_bits(huffman_coded(image, shared=False).coded, image.config)
 
 
-def tables(rows: Sequence[Row]) -> list[Text]:
+def measure_all(checkpoint: Path, models: Sequence[Path], folder: Path, windows: int, dense: bool,
+                progress: Callable[[str, float], None]) -> Iterator[Row]:
+    """The original of ``checkpoint`` on several engines, unless not ``dense``, then ``models``,
+    each a model.safetensors of ``ese distill``, on held-out speech of ``folder``."""
+    teacher = load_network(checkpoint)
+    heard = Speech(folder, teacher, Head.of(load_tensors(checkpoint)), windows)
+    work: list[tuple[str, Network, EngineConfig, str]] = []
+    if dense:
+        wide = ENGINE.replace(weight_bits=16)
+        work += [("original", teacher, engine, inputs) for engine, inputs in (
+            (ENGINE, "wide"), (wide, "column"), (ENGINE, "column"), (ENGINE, "plain"))]
+    work += [(path.parent.name or path.stem, load_network(path, "lstm"), ENGINE, "wide")
+             for path in models]
+    for number, (name, network, config, inputs) in enumerate(work):
+        progress(f"{name}, {config.weight_bits} bits, inputs {inputs}", number / len(work))
+        yield measure(name, network, heard, config, inputs)
+
+
+def tables(rows: Sequence[Row]) -> list[Table]:
     """What was measured, for reading."""
     return [
-        Text("Embeddings against the original in floating point", (
+        Table("Embeddings against the original in floating point", (
             "network", "bits: weights, activations", "inputs", "windows", "float, cosine",
             "golden, cosine: mean", "smallest", "Asterisk", "EER"), tuple(
             (row.network, f"{row.weights}, {row.activations}", row.inputs, str(row.windows),
              f"{row.float_mean:.4f}", f"{row.mean:.4f}", f"{row.smallest:.4f}",
              f"{row.prompts_mean:.4f}", f"{row.eer:.3f}") for row in rows)),
-        Text("Size and speed", ("network", "bits", "inputs", "weights kept", "times smaller",
+        Table("Size and speed", ("network", "bits", "inputs", "weights kept", "times smaller",
                                 "Huffman-coded", "cycles a frame", "utilisation"), tuple(
             (row.network, str(row.weights), row.inputs, f"{100 * row.kept:.1f} %",
              f"{row.smaller:.1f}", f"{row.huffman:.1f}", f"{row.cycles:,}",
              f"{100 * row.utilisation:.1f} %") for row in rows))]
-
-
-@click.group(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
-def main() -> None:
-    """Resemblyzer's speaker encoder in fixed point, dense and distilled."""
-
-
-_cache = click.option("--cache", type=click.Path(path_type=Path),
-                      default=Path.home() / ".cache/ese-lstm",
-                      show_default="~/.cache/ese-lstm", help="Folder for downloads.")
-
-
-@main.command("prepare")
-@click.option("-o", "--output", type=click.Path(path_type=Path),
-              default=Path("build/resemblyzer/speech"), help="Folder of mel frames.")
-@_cache
-def prepare_command(output: Path, cache: Path) -> None:
-    """Fetch checkpoint and speech, compute mel frames; goes on where it was interrupted."""
-    try:
-        check_folder(output)
-        progress = Progress()
-        checkpoint = fetch_checkpoint(cache)
-        found = prepare(clips(cache), output,
-                        lambda done, total: progress("mel frames", done / total))
-    except EseError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(2)
-    click.echo(f"{found.clips['train']} clips to learn from ({found.frames['train']:,} frames), "
-               f"{found.clips['held-out']} held out, {found.short} too short, in {output}; "
-               f"checkpoint {checkpoint}")
-
-
-@main.command("measure")
-@click.argument("models", type=click.Path(path_type=Path), nargs=-1)
-@click.option("--speech", type=click.Path(path_type=Path),
-              default=Path("build/resemblyzer/speech"), help="Folder that prepare made.")
-@_cache
-@click.option("--windows", type=click.IntRange(min=2), default=128,
-              help="Held-out clips, spread evenly, whose first 160 frames are run.")
-@click.option("--dense/--no-dense", default=True, help="Measure the original too.")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False),
-              default=Path("build/resemblyzer/resemblyzer.json"),
-              help="Where figures go; tables beside it, as .md.")
-def measure_command(models: tuple[Path, ...], speech: Path, cache: Path, windows: int, dense: bool,
-                    output: Path) -> None:
-    """Run the original and MODELS, model.safetensors of ese distill, through the golden model."""
-    command = shlex.join(["python", "-m", "ese_lstm.bench.resemblyzer", *sys.argv[1:]])
-    try:
-        check_files(*figure_files(output))
-        checkpoint = fetch_checkpoint(cache)
-        teacher = load_network(checkpoint)
-        heard = Speech(speech, teacher, Head.of(load_tensors(checkpoint)), windows)
-        work: list[tuple[str, Network, EngineConfig, str]] = []
-        if dense:
-            wide = ENGINE.replace(weight_bits=16)
-            work += [("original", teacher, engine, inputs) for engine, inputs in (
-                (ENGINE, "wide"), (wide, "column"), (ENGINE, "column"), (ENGINE, "plain"))]
-        work += [(path.parent.name or path.stem, load_network(path, "lstm"), ENGINE, "wide")
-                 for path in models]
-        rows: list[Row] = []
-        progress = Progress()
-        for number, (name, network, config, inputs) in enumerate(work):
-            progress(f"{name}, {config.weight_bits} bits, inputs {inputs}", number / len(work))
-            rows.append(measure(name, network, heard, config, inputs))
-            write_figures(output, {"command": command, "rows": [asdict(row) for row in rows]},
-                          command, tables(rows))
-    except EseError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(2)
-    show(tables(rows))
-    click.echo(f"Figures are in {output}")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,73 +1,14 @@
-"""Tables of the benchmark, the paper's figures beside ours: rows of text, for terminal and docs."""
+"""Tables of the benchmark, the paper's figures beside ours."""
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
-from ..contract.files import beside, write_contents
 from ..contract.published import MATRICES, TOTAL
+from ..report.table import Table
 from .figures import paper_group
 from .measure import Outcome
 
-Row = tuple[str, ...]
-PLAIN_WIDTH = 200
-"""Columns of text where there is no terminal."""
 
-
-@dataclass(frozen=True)
-class Text:
-    """A table of text; the first column is a name, the others are figures."""
-
-    title: str
-    header: Row
-    rows: tuple[Row, ...]
-
-    def rich(self) -> Table:
-        """For the terminal."""
-        table = Table(title=escape(self.title), title_justify="left")
-        for number, name in enumerate(self.header):
-            table.add_column(escape(name), justify="right" if number else "left")
-        for row in self.rows:
-            table.add_row(*map(escape, row))
-        return table
-
-    def markdown(self) -> str:
-        """For a document."""
-        lines = [self.header, ("---", *("---:" for _ in self.header[1:])), *self.rows]
-        return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def show(tables: Sequence[Text]) -> None:
-    """Print tables; at full width into a file or a pipe."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=PLAIN_WIDTH)
-    for table in tables:
-        console.print(table.rich())
-
-
-def write_figures(output: Path, values: Mapping[str, Any], command: str,
-                  tables: Sequence[Text]) -> None:
-    """Write figures as JSON, and beside it the tables, as .md, under the command that made them.
-    Raises EseError if the files cannot be written."""
-    text = json.dumps(values, indent=2) + "\n"
-    page = f"`{command}`\n\n" + "\n".join(
-        f"**{table.title}**\n\n{table.markdown()}" for table in tables)
-    write_contents(dict(zip(figure_files(output), (text, page), strict=False)))
-
-
-def figure_files(output: Path) -> tuple[Path, ...]:
-    """What :func:`write_figures` writes; into a device only the figures."""
-    return tuple(dict.fromkeys((output, beside(output, ".md"))))
-
-
-def matrix_table(outcome: Outcome) -> Text:
+def matrix_table(outcome: Outcome) -> Table:
     """Sizes: the paper's nine matrices and ours."""
     paper = {matrix.name: matrix for matrix in MATRICES}
     rows = [(m.name, f"{m.rows:,} × {m.columns:,}", f"{100 * m.density:.1f}",
@@ -78,12 +19,12 @@ def matrix_table(outcome: Outcome) -> Text:
     dense = outcome.workload.image.manifest.dense_weights
     rows.append(("total", "", f"{100 * entries / dense:.1f}", f"{TOTAL.entries:,}", f"{entries:,}",
                  f"{TOTAL.ideal_cycles:,.0f}", f"{outcome.total.ideal_cycles:,.1f}"))
-    return Text("Matrices (paper [rec], its ideal cycles [calc])",
+    return Table("Matrices (paper [rec], its ideal cycles [calc])",
                 ("matrix", "size", "density %", "entries: paper", "ours", "ideal cycles: paper",
                  "ours"), tuple(rows))
 
 
-def group_table(outcome: Outcome) -> Text:
+def group_table(outcome: Outcome) -> Table:
     """Cycles: the paper's groups of matrices and ours, and the frame."""
     rows = []
     for group in outcome.groups:
@@ -100,7 +41,7 @@ def group_table(outcome: Outcome) -> Text:
         f"{100 * TOTAL.utilisation:.1f}", f"{100 * outcome.result.utilisation:.2f}",
         f"{TOTAL.real_us:.1f}", f"{outcome.total.us:.2f}", f"{TOTAL.gops:.0f}",
         f"{outcome.total.gops:.1f}", " / ".join(f"{value:.0f}" for value in lost)))
-    return Text(f"A frame of {outcome.workload.config.channels} channels at "
+    return Table(f"A frame of {outcome.workload.config.channels} channels at "
                 f"{outcome.workload.config.clock_mhz:g} MHz (paper: times [rec], cycles [calc], "
                 f"the frame's GOPS [pub])",
                 ("group", "cycles: paper", "ours", "utilisation %: paper", "ours", "µs: paper",
@@ -108,7 +49,7 @@ def group_table(outcome: Outcome) -> Text:
                 tuple(rows))
 
 
-def counter_table(outcome: Outcome) -> Text:
+def counter_table(outcome: Outcome) -> Table:
     """The Verilog's counters over the measured frames, a frame."""
     lanes = outcome.workload.config.lanes
     slots = lanes * outcome.per_frame["cycles"]
@@ -118,14 +59,14 @@ def counter_table(outcome: Outcome) -> Text:
              "lane cycles" if name in ("products", "nulls", "starved") else
              "cycles without a new column" if name.startswith("stall") else "")
             for name, value in outcome.per_frame.items()]
-    return Text("Counters of the Verilog, a frame", ("counter", "count", "%", "of"),
+    return Table("Counters of the Verilog, a frame", ("counter", "count", "%", "of"),
                 tuple(rows))
 
 
-def combination_table(outcome: Outcome) -> Text:
+def combination_table(outcome: Outcome) -> Table:
     """Other ways to balance, cycle model."""
     ours = (outcome.workload.balance, outcome.workload.keep_one)
-    return Text("Ways to prune, cycle model (* simulated as Verilog)",
+    return Table("Ways to prune, cycle model (* simulated as Verilog)",
                 ("balance", "keep one", "entries", "nulls", "cycles", "utilisation %"),
                 tuple((c.balance + (" *" if (c.balance, c.keep_one) == ours else ""),
                        "yes" if c.keep_one else "no", f"{c.entries:,}", f"{c.null_entries:,}",
@@ -133,10 +74,10 @@ def combination_table(outcome: Outcome) -> Text:
                       for c in outcome.combinations))
 
 
-def check_table(outcome: Outcome) -> Text:
+def check_table(outcome: Outcome) -> Table:
     """What was compared."""
     comparison, model = outcome.comparison, outcome.model
-    return Text("Checks", ("check", "result"), (
+    return Table("Checks", ("check", "result"), (
         ("values compared with golden: c, m and y, output",
          " + ".join(f"{count:,}" for count in comparison.compared.values())
          + f" = {comparison.values_compared:,}"),
@@ -149,7 +90,7 @@ def check_table(outcome: Outcome) -> Text:
     ))
 
 
-def all_tables(outcome: Outcome) -> Sequence[Text]:
+def all_tables(outcome: Outcome) -> Sequence[Table]:
     """In the order in which they are read."""
     return (matrix_table(outcome), group_table(outcome), counter_table(outcome),
             combination_table(outcome), check_table(outcome))

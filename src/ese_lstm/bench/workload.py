@@ -11,12 +11,14 @@ from ..compress.network import Network
 from ..compress.pipeline import CompressOptions, compress_network
 from ..compress.prune import Balance
 from ..compress.synthetic import GOOGLE_LSTMP, LayerShape, random_frames, random_network
-from ..contract.config import EngineConfig
+from ..contract.config import EngineConfig, load_config
 from ..contract.frames import quantise_frames
 from ..contract.image import Image
 from ..contract.published import DENSITIES, INPUTS
 from ..sim.golden.decode import DecodedModel, decode_image
 
+FULL = "xcku060-32x32"
+"""The engine of the headline."""
 REDUCED_CONFIG = EngineConfig(
     lanes=4, channels=2, stream_depth=1024, activation_depth=512, cell_depth=64, param_depth=512,
     segment_depth=32, epilogue_depth=32)
@@ -82,3 +84,11 @@ def paper_workload(config: EngineConfig, **changes: object) -> Workload:
 def reduced_workload(config: EngineConfig = REDUCED_CONFIG, **changes: object) -> Workload:
     """A peephole LSTMP of 64 cells at the same densities, for a small engine."""
     return Workload(config, REDUCED_INPUTS, (REDUCED_SHAPE,)).replace(**changes)
+
+
+def chosen_workload(config: str | None, reduced: bool) -> Workload:
+    """The paper's network on an engine, a preset or JSON file, or the reduced one; on FULL and on
+    REDUCED_CONFIG if none is given. Raises EseError."""
+    if reduced:
+        return reduced_workload(REDUCED_CONFIG if config is None else load_config(config))
+    return paper_workload(load_config(config or FULL))

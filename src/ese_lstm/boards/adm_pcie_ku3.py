@@ -28,6 +28,9 @@ class ADMPCIEKU3Platform(XilinxPlatform):
     reset state; ``perst`` is no default reset, so a card on a bench without PCIe also runs.
     """
 
+    title = "Alpha Data ADM-PCIE-KU3"
+    pcie_lanes = PCIE_LANES
+    status = "pins and an out-of-context Vivado project; not tested on hardware"
     device = "xcku060"
     package = "ffva1156"
     speed = "2-e"

@@ -18,10 +18,12 @@ from .options import (
     read_key_map,
 )
 from .outputs import check_files
-from .show import compress_tables, console, warn
+from .show import compress_tables
+from .terminal import console, warn
 
 if TYPE_CHECKING:
-    from ..compress.pipeline import CompressOptions, CompressReport
+    from ..compress.pipeline import CompressOptions
+    from ..compress.report import CompressReport
     from ..contract.image import Image
     from .knobs import Setting
 
@@ -73,13 +75,14 @@ def compress(ctx: click.Context, /, checkpoint: Path, density: float, config: st
              sets: tuple[str, ...], frames: tuple[Path, ...], gate_order: str | None,
              prefix: str | None, key_map: tuple[str, ...], output: Path, report: Path | None,
              **others: Any) -> None:
-    """Prune, calibrate, quantise and pack CHECKPOINT (.pt, .ckpt, .bin, .safetensors, .onnx).
+    """Prune, calibrate, quantise and pack a checkpoint.
 
-    The checkpoint holds the state dict of a torch.nn.LSTM (several layers, proj_size), of an LSTM
-    with peepholes (weight_ci_l0, weight_cf_l0, weight_co_l0), or the paper's matrices (Wix …
-    Wym), possibly under a prefix or a key such as state_dict; torch.nn.LSTMCells, stacked; or
-    ONNX LSTM nodes. Nothing in it is executed. A bidirectional LSTM gives one image per direction:
-    my.forward.ese and my.reverse.ese (my.l0.forward.ese … if it has several layers).
+    CHECKPOINT (.pt, .ckpt, .bin, .safetensors, .onnx) holds the state dict of a torch.nn.LSTM
+    (several layers, proj_size), of an LSTM with peepholes (weight_ci_l0, weight_cf_l0,
+    weight_co_l0), or the paper's matrices (Wix … Wym), possibly under a prefix or a key such as
+    state_dict; torch.nn.LSTMCells, stacked; or ONNX LSTM nodes. Nothing in it is executed. A
+    bidirectional LSTM gives one image per direction: my.forward.ese and my.reverse.ese
+    (my.l0.forward.ese … if it has several layers).
 
     \b
     ese compress my.pt --density 0.1 --lanes 32 -o my.ese

@@ -6,7 +6,7 @@ import click
 
 from ..contract.errors import EseError
 from ..contract.files import check_folder
-from .show import console
+from .terminal import console
 
 
 @click.group(context_settings={"show_default": True})

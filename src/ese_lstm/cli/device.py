@@ -9,8 +9,9 @@ import click
 
 from ..contract.errors import EseError
 from ..contract.shell import SHELL_PRESETS, load_shell_config
+from .needs import needs
 from .options import KNOBS, chosen_config, config_options
-from .show import console
+from .terminal import console, percent
 
 
 @click.command(context_settings={"show_default": True})
@@ -23,15 +24,16 @@ from .show import console
                                               "bursts.")
 def device(folder: Path, config: str, sets: tuple[str, ...], shell: str | None, pause: str,
            **knobs: Any) -> None:
-    """Serve a simulated XDMA device in FOLDER until it is interrupted.
+    """Serve a simulated XDMA device until interrupted.
 
-    Its four files are sockets that carry the calls of the driver's files to the exported Verilog
-    in Verilator. Prints the name that Engine.open takes, when it is ready.
+    Its four files in FOLDER are sockets that carry the calls of the driver's files to the
+    exported Verilog in Verilator. Prints the name that Engine.open takes, when it is ready.
 
     \b
     ese device build/board --config demo-32x4
     python examples/speech_stream.py xdma:build/board/xdma0
     """
+    needs("sim")
     engine = chosen_config(config, sets, **{name: knobs[name] for name in KNOBS})
     chosen = None if shell is None else load_shell_config(shell)
     from ..sim.rtl.device import SimulatedDevice
@@ -41,8 +43,7 @@ def device(folder: Path, config: str, sets: tuple[str, ...], shell: str | None, 
         signal.signal(number, signal.default_int_handler)
     with console.status("Starting") as status:
         simulated = SimulatedDevice(engine, chosen, folder=folder, pause=pause,
-                                    progress=lambda stage, done:
-                                    status.update(f"{stage} {100 * done:.0f} %"))
+                                    progress=percent(status))
     with simulated, suppress(KeyboardInterrupt):
         click.echo(f"xdma:{simulated.path}")
         simulated.wait()

@@ -13,7 +13,7 @@ from .compress import matrix_values
 from .frames import load_streams
 from .options import KNOBS, chosen_config, config_options
 from .outputs import check_files_in
-from .show import console
+from .terminal import console
 
 if TYPE_CHECKING:
     from ..compress.network import Network
@@ -72,8 +72,9 @@ def distill(checkpoint: Path, frames: tuple[Path, ...], output: Path, density: f
             held_out: tuple[Path, ...], targets: Path | None, brief: bool, threads: int | None,
             train_weight_bits: int, prefix: str | None, config: str, sets: tuple[str, ...],
             **knobs: Any) -> None:
-    """Prune CHECKPOINT and retrain it on FRAMES … of real input: .npy files, (T, inputs) each, or
-    folders of them.
+    """Prune a checkpoint and retrain it to answer as before.
+
+    FRAMES … of real input are .npy files, (T, inputs) each, or folders of them.
 
     \b
     ese distill pretrained.pt mel/ --density 0.5 -o build/half

@@ -11,7 +11,8 @@ from ..contract.errors import EseError
 from ..contract.files import write_atomically
 from ..contract.image import read_image
 from .outputs import check_files
-from .show import console, simulate_table
+from .show import simulate_table
+from .terminal import console
 
 CONFUSIONS = 8
 
@@ -31,7 +32,7 @@ CONFUSIONS = 8
               help="Write figures and the confusion matrix as JSON.")
 def evaluate(model: Path, dataset: Path, image: Path | None, channels: int | None, split: str,
              limit: int | None, report: Path | None) -> None:
-    """Score MODEL (of ese train) on DATASET.
+    """Score a model on a dataset.
 
     \b
     ese evaluate build/dense/model.safetensors build/speech

@@ -20,7 +20,7 @@ from .show import config_tables, derived, image_tables, sizes
 @memory_options
 def info(subject: str, as_json: bool, cycles: bool, bandwidth: float | None,
          latency: int | None) -> None:
-    """Show an image and whether its checksums match, or an engine configuration.
+    """Show an image and its checksums, or a configuration.
 
     \b
     ese info model.ese

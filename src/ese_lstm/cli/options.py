@@ -12,6 +12,7 @@ from ..contract.config import PRESETS, EngineConfig, load_config
 from ..contract.errors import EseError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Number = TypeVar("Number", int, float)
 
 DEFAULT_CONFIG = "xcku060-32x32"
 KNOBS = ("lanes", "channels", "index_mode", "weight_bits", "act_bits")
@@ -94,3 +95,17 @@ def read_key_map(items: tuple[str, ...]) -> dict[str, str]:
                 raise EseError(f"--key-map: must name one tensor for {ours}, but names "
                                f"{names[ours]} and {theirs}")
     return names
+
+
+def numbers(name: str, text: str, kind: type[Number]) -> list[Number]:
+    """The numbers of an option whose value is a list, separated by commas. Raises EseError."""
+    try:
+        return [kind(part) for part in text.split(",")] if text else []
+    except ValueError:
+        raise EseError(f"{name}: must be numbers separated by commas, got {text!r}") from None
+
+
+cache_option = click.option(
+    "--cache", type=click.Path(path_type=Path), default=Path.home() / ".cache/ese-lstm",
+    show_default="~/.cache/ese-lstm", metavar="DIR", help="Folder for downloads.")
+"""Option --cache."""

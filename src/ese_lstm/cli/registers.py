@@ -15,7 +15,7 @@ from .outputs import standard_output_taken
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE",
               help="Where to write; without it, standard output.")
 def registers(kind: str, output: Path | None) -> None:
-    """Write the register map of the AXI shell: a C header, a Python module or a table.
+    """Write the AXI shell's register map: C, Python or a table.
 
     The map is the same for every engine, and is what the RTL is made from.
 

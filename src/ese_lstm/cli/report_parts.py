@@ -1,10 +1,8 @@
 """Sections of the report: what an image, its cycles and its measured networks say, as HTML."""
 
 import hashlib
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +10,18 @@ from ..contract.image import Image
 from ..contract.published import COMPRESSION
 from ..report import charts
 from ..report.html import heading, pairs, paragraph, section, table, tiles
+from ..report.table import Table
+from ..report.versions import ABSENT, versions
 from .curves import DENSE, CurvePoint, by_series
 from .show import (
     LOSS_TITLE,
     TENSOR_NOTE,
     checksums,
-    loss_rows,
+    loss_table,
     sizes,
     step,
-    tensor_rows,
-    trial_rows,
+    tensor_table,
+    trial_table,
 )
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ def tensor_part(noise: Sequence["TensorNoise"], frames: int, cut: int) -> str:
     if not noise:
         return ""
     return section(
-        "Activations and states", table(*tensor_rows(noise)),
+        "Activations and states", _table(tensor_table(noise)),
         paragraph(f"{frames:,} frames in the bit-exact golden model, beside the image's own "
                   f"rounded weights in real numbers; in pieces of at most {cut} frames from zero "
                   f"state. " + TENSOR_NOTE))
@@ -228,14 +228,14 @@ def loss_part(outputs: dict[str, Any] | None, against: Path | None) -> str:
         return section(LOSS_TITLE, paragraph(
             "Not measured: it is among the figures (--figures) of an `ese compress --report` with "
             "--frames, or is measured here on --frames with --against CHECKPOINT."))
-    header, trials = trial_rows(outputs)
+    trials = trial_table(outputs)
     frames = "calibration frames" if against is None else f"frames, against {against.name},"
     return section(
-        LOSS_TITLE, table(*loss_rows(outputs)),
+        LOSS_TITLE, _table(loss_table(outputs)),
         paragraph(f"{outputs['frames']:,} {frames} in {outputs['streams']:,} pieces from zero "
                   f"state; every step with the errors of those before it."),
         *([paragraph(outputs["advice"]["text"])] if outputs.get("advice") else []),
-        *([table(header, trials)] if trials else []))
+        *([_table(trials)] if trials else []))
 
 
 def format_part(image: Image, values: dict[str, Any]) -> str:
@@ -272,19 +272,14 @@ def provenance_part(subjects: Sequence[Subject], command: str, sources: Sequence
             "engine digest": config.digest, "checksums": checksums(subject.image)})]
     return section("Provenance", *parts, heading("This page"), pairs({
         "made by": command, **{f"SHA-256 of {path.name}": sha256(path) for path in sources},
-        "versions": ", ".join([f"Python {platform.python_version()}", *_versions()])}))
+        "versions": ", ".join(f"{'Python' if name == 'python' else name} {found}" for name, found in
+                              versions(PACKAGES).items() if found != ABSENT)}))
+
+
+def _table(found: Table) -> str:
+    return table(found.header, found.rows)
 
 
 def sha256(path: Path) -> str:
     """Of a file, in hex."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _versions() -> list[str]:
-    found = []
-    for name in PACKAGES:
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            continue
-    return found

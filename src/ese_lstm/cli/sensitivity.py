@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
 
 from ..contract.config import EngineConfig
 from ..contract.errors import EseError
+from ..report.table import Table
 from .options import KNOBS, chosen_config, config_options
 from .outputs import check_files
-from .show import console, show
+from .terminal import console, show
 
 if TYPE_CHECKING:
     from ..train.data.dataset import Dataset
@@ -44,7 +44,9 @@ DENSITIES = "0.5,0.3,0.2,0.1"
 def sensitivity(model: Path, dataset: Path, output: Path, densities: str | None, bits: str | None,
                 balance: Any, allowance: float, target: float, split: str, limit: int | None,
                 utterances: int, config: str, sets: tuple[str, ...], **knobs: Any) -> None:
-    """Prune or narrow one matrix of MODEL at a time, without retraining, and score it on DATASET.
+    """Scan densities or widths, matrix by matrix.
+
+    Prunes or narrows one matrix of MODEL at a time, without retraining, and scores it on DATASET.
 
     \b
     ese sensitivity build/dense/model.safetensors build/speech -o build/scan.jsonl --limit 100
@@ -112,12 +114,8 @@ def _scan_widths(net: "PhoneNet", data: "Dataset", corpus: "Corpus", few: "Corpu
 
 
 def _table(quantity: str, rows: list[tuple[str, str, float, float]]) -> Table:
-    table = Table(title="Without retraining", title_justify="left")
-    for heading in ("matrix", quantity, "FER %", "PER %"):
-        table.add_column(heading, justify="left" if heading == "matrix" else "right")
-    for name, value, fer, per in rows:
-        table.add_row(name, value, f"{fer:.2f}", f"{per:.2f}")
-    return table
+    return Table("Without retraining", ("matrix", quantity, "FER %", "PER %"),
+                 [(name, value, f"{fer:.2f}", f"{per:.2f}") for name, value, fer, per in rows])
 
 
 def _numbers(name: str, text: str, kind: Any) -> list[Any]:

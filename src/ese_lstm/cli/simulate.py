@@ -15,9 +15,11 @@ from ..contract.frames import quantise_frames, real_outputs
 from ..contract.image import Image, read_image
 from .estimate import memory_options, memory_timing
 from .frames import load_streams
+from .needs import needs
 from .options import checkpoint_options, read_key_map
 from .outputs import check_files
-from .show import console, simulate_table, warn
+from .show import simulate_table
+from .terminal import console, percent, warn
 
 
 @click.command(context_settings={"show_default": True})
@@ -48,9 +50,10 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
              gate_order: str | None,
              prefix: str | None, key_map: tuple[str, ...], output: Path | None,
              bandwidth: float | None, latency: int | None) -> None:
-    """Run FRAMES.npy … through IMAGE: real values, (T, inputs) or (T, inputs, streams) a file.
+    """Run frames through an image, golden model or Verilog.
 
-    Every stream runs on a channel of its own; streams may differ in length.
+    FRAMES.npy … hold real values, (T, inputs) or (T, inputs, streams) a file. Every stream runs
+    on a channel of its own; streams may differ in length.
 
     \b
     ese simulate my.ese speech.npy --backend golden -o out.npy
@@ -63,6 +66,8 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
     Exit code 1 if the Verilog differs from the golden model in any value.
     """
     check_files(output)
+    if backend == "rtl":
+        needs("sim")
     if against is None and (prefix is not None or gate_order is not None or key_map):
         raise EseError("simulate: --prefix, --gate-order and --key-map must come with --against")
     if backend != "rtl" and (bandwidth is not None or latency is not None):
@@ -98,8 +103,7 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
             from ..sim.compare import compare
             from ..sim.rtl.runner import run_image
 
-            result = run_image(loaded, values, active, start, progress=lambda stage, done:
-                               status.update(f"{stage} {100 * done:.0f} %"),
+            result = run_image(loaded, values, active, start, progress=percent(status),
                                memory=memory_timing(loaded, bandwidth, latency))
             comparison = compare(result.frames, golden)
             outputs = result.outputs

@@ -11,7 +11,7 @@ from ..contract.errors import EseError
 from .compress import matrix_values
 from .options import KNOBS, chosen_config, config_options
 from .outputs import check_files_in
-from .show import console
+from .terminal import console
 
 if TYPE_CHECKING:
     from ..train.loop.trainer import Report
@@ -63,7 +63,9 @@ def train(dataset: Path, output: Path, start: Path | None, density: float | None
           matrix_densities: tuple[str, ...], balance: Any, keep_one: bool, schedule: str,
           ramp: float, train_weight_bits: int, config: str, sets: tuple[str, ...], threads: int,
           evaluate: bool, tensorboard: bool, **values: Any) -> None:
-    """Train a phone classifier on DATASET (ese data prepare writes one).
+    """Train a phone classifier, dense or pruned.
+
+    On DATASET, which ese data prepare writes.
 
     \b
     ese train build/speech -o build/dense --epochs 6

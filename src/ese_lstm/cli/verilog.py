@@ -8,7 +8,7 @@ import click
 from ..contract.shell import SHELL_PRESETS, load_shell_config
 from .options import KNOBS, chosen_config, config_options
 from .outputs import check_files_in
-from .show import console
+from .terminal import console, percent
 
 
 @click.command(context_settings={"show_default": True})
@@ -20,11 +20,11 @@ from .show import console
               metavar="DIRECTORY", help="Where to write; made if missing.")
 def verilog(config: str, sets: tuple[str, ...], shell: str | None, output: Path, **knobs: Any
             ) -> None:
-    """Write the Verilog of an engine, and a JSON file that describes its ports.
+    """Write the Verilog of an engine, bare or in its AXI shell.
 
-    With --shell the engine comes with AXI4-Lite registers, AXI4-Streams and, if it streams
-    weights, an AXI4 memory port; the register map is written too, as a C header, a Python module
-    and a table.
+    A JSON file beside it describes its ports. With --shell the engine comes with AXI4-Lite
+    registers, AXI4-Streams and, if it streams weights, an AXI4 memory port; the register map is
+    written too, as a C header, a Python module and a table.
 
     An engine is the same for every model that fits it: models are loaded as images. Needs
     neither PyTorch nor a checkpoint. Prints the paths written; a file whose content stays the
@@ -43,9 +43,7 @@ def verilog(config: str, sets: tuple[str, ...], shell: str | None, output: Path,
 
         check_files_in(output, *(export_files() if around is None else shell_files()))
 
-        def progress(stage: str, done: float) -> None:
-            status.update(f"{stage} {100 * done:.0f} %")
-
+        progress = percent(status)
         paths: tuple[Path, ...]
         if around is None:
             files = export_verilog(engine, output, progress=progress)

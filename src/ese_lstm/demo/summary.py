@@ -1,8 +1,11 @@
 """The job's outcome as JSON and as text."""
 
+import json
 from dataclasses import asdict
 from typing import Any
 
+from ..contract.files import write_contents
+from ..report.table import text_lines
 from ..sim.golden.cycles import CycleReport
 from ..sim.rtl.runner import RtlResult
 from .accuracy import Difference
@@ -11,6 +14,14 @@ from .speech import PARTIAL_FRAMES
 
 OPERATIONS_PER_WEIGHT = 2
 FRAME_MS = 10.0
+
+
+def write_summary(outcome: Outcome) -> str:
+    """Write ``summary.json`` and ``summary.txt``; returns the text."""
+    text, folder = as_text(outcome), outcome.options.output
+    values = json.dumps(as_json(outcome), indent=2) + "\n"
+    write_contents({folder / "summary.json": values, folder / "summary.txt": text})
+    return text
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
@@ -135,8 +146,7 @@ def as_text(outcome: Outcome) -> str:
     lines = [title, "=" * len(title)]
     for heading, rows in sections:
         lines += ["", heading]
-        width = max(24, *(len(name) + 2 for name, _ in rows))
-        lines += [f"  {name:<{width}}{value}".rstrip() for name, value in rows]
+        lines += text_lines(rows, 24)
     return "\n".join(lines) + "\n"
 
 

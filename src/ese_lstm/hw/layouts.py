@@ -1,10 +1,14 @@
 """Hardware structures made from the contract's word layouts, payloads of shared streams, and the
 interfaces between the engine's units, each as the unit has it that writes or offers."""
 
-from amaranth.hdl import signed, unsigned
+from functools import reduce
+from operator import and_
+
+from amaranth.hdl import Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..contract.cells import CellType
 from ..contract.config import EngineConfig
 from ..contract.layout import Layout
 
@@ -14,6 +18,12 @@ def struct(layout: Layout) -> data.StructLayout:
     return data.StructLayout({
         field.name: signed(field.bits) if field.signed else unsigned(field.bits)
         for field in layout.fields})
+
+
+def is_kind(kind: Value, cell: CellType) -> Value:
+    """The epilogue word's ``kind`` is that of this cell type."""
+    return reduce(and_, (bit if cell.kind >> place & 1 else ~bit
+                         for place, bit in enumerate(kind)))
 
 
 def frame_in_layout(config: EngineConfig) -> data.StructLayout:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from .html import text
+from .table import text
 
 WIDTH = 920
 COLOURS = 6

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from .table import text
+
 LIGHT = """--paper: #fff; --ink: #1b1f24; --soft: #5b6673; --line: #d9dee4; --field: #f4f6f8;
   --s0: #0068a8; --s1: #c8500a; --s2: #00805c; --s3: #a8497f; --s4: #8a6400; --s5: #4a4fb5;"""
 DARK = """--paper: #14171a; --ink: #e6e9ec; --soft: #a3adb8; --line: #343b43; --field: #1d2226;
@@ -96,12 +98,3 @@ def pairs(values: Mapping[str, Any]) -> str:
     return '<table class="pairs">' + "\n".join(
         f"<tr><td>{escape(name)}</td><td>{escape(text(value))}</td></tr>"
         for name, value in values.items()) + "</table>"
-
-
-def text(value: Any) -> str:
-    """A value as it is shown: 1,234; 0.125; yes; – for None."""
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "–"}[value]
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:,.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)

@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rich.table import Table
-
 from ..contract.published import ESE_RESOURCES, XCKU060, ChipResources
+from ..report.table import Table
 from . import delays, ecp5, paths
 from .estimate import Estimate
 from .resources import TARGETS, Resources
@@ -19,22 +18,13 @@ def _cells(used: Resources) -> list[str]:
 
 def units_table(name: str, found: Estimate) -> Table:
     """A row a unit, without the units in it."""
-    table = Table("unit", title=f"{name}: units, each mapped once")
-    for column in ("copies", *_COLUMNS):
-        table.add_column(column, justify="right")
-    for unit, own in found.own.items():
-        table.add_row(unit, f"{found.copies[unit]}", *_cells(own))
-    table.add_section()
-    table.add_row("total", "", *_cells(found.total))
-    return table
+    return Table(f"{name}: units, each mapped once", ("unit", "copies", *_COLUMNS), [
+        *((unit, found.copies[unit], *_cells(own)) for unit, own in found.own.items()),
+        ("total", "", *_cells(found.total))], total=True)
 
 
 def totals_table(results: Mapping[str, Estimate]) -> Table:
     """The engines beside the device and ESE."""
-    table = Table("XCKU060", title="Resources: synthesis estimate without place and route")
-    for column in ("multipliers", "LUT", "RAM and shift LUT", "FF", "BRAM36", "DSP48E2", "fits"):
-        table.add_column(column, justify="right")
-
     def part(value: float, available: float) -> str:
         return f"{value:,.0f}\n{100 * value / available:.1f} %"
 
@@ -43,14 +33,16 @@ def totals_table(results: Mapping[str, Estimate]) -> Table:
                 part(used.ff, XCKU060.ff), part(used.bram36, XCKU060.bram36),
                 part(used.dsp, XCKU060.dsp)]
 
-    table.add_row("available", "", *(f"{value:,.0f}" for value in (
-        XCKU060.lut, XCKU060.lutram, XCKU060.ff, XCKU060.bram36, XCKU060.dsp)), "")
-    table.add_row("ESE \\[rec]", "1,024", *row(ESE_RESOURCES, ESE_RESOURCES.lutram), "yes")
-    for name, found in results.items():
-        total = found.total
-        table.add_row(name, f"{found.config.multipliers:,}",
-                      *row(total, total.lutram + total.shift), "yes" if found.fits else "no")
-    return table
+    available = (f"{value:,.0f}" for value in (
+        XCKU060.lut, XCKU060.lutram, XCKU060.ff, XCKU060.bram36, XCKU060.dsp))
+    return Table(
+        "Resources: synthesis estimate without place and route",
+        ("XCKU060", "multipliers", "LUT", "RAM and shift LUT", "FF", "BRAM36", "DSP48E2", "fits"),
+        [("available", "", *available, ""),
+         ("ESE [rec]", 1024, *row(ESE_RESOURCES, ESE_RESOURCES.lutram), "yes"),
+         *((name, found.config.multipliers,
+            *row(found.total, found.total.lutram + found.total.shift), found.fits)
+           for name, found in results.items())])
 
 
 def as_json(results: Mapping[str, Estimate], note: str) -> dict[str, Any]:
@@ -66,31 +58,21 @@ def as_json(results: Mapping[str, Estimate], note: str) -> dict[str, Any]:
 def timing_table(name: str, found: Mapping[str, paths.Timing]) -> Table:
     """The longest path of every unit, and of the whole engine last."""
     budget = delays.PERIOD - delays.UNCERTAINTY
-    table = Table("unit", title=f"{name}: longest paths between registers, UltraScale -2 model, "
-                                f"at most {budget:.1f} ns")
-    table.add_column("ns", justify="right")
-    table.add_column("levels", justify="right")
-    table.add_column("most levels", justify="right")
-    table.add_column("from")
-    table.add_column("to")
-    for unit, timing in found.items():
-        path = timing.inside
-        table.add_row(unit, f"{path.delay:.2f}", f"{path.levels}", f"{path.deepest}",
-                      path.start, path.end)
-    return table
+    longest = {unit: timing.inside for unit, timing in found.items()}
+    return Table(
+        f"{name}: longest paths between registers, UltraScale -2 model, at most {budget:.1f} ns",
+        ("unit", "ns", "levels", "most levels", "from", "to"),
+        [(unit, f"{path.delay:.2f}", path.levels, path.deepest, path.start, path.end)
+         for unit, path in longest.items()], left=(0, 4, 5))
 
 
 def placed_table(placed: Iterable[ecp5.Placed]) -> Table:
     """Clocks after place and route."""
-    table = Table("unit", title=f"ECP5-85, speed grade 8, placed and routed (at least "
-                                f"{ecp5.TARGET_MHZ:.0f} MHz)")
-    for column in ("MHz", "LUT4", "FF", "DP16KD", "MULT18X18D"):
-        table.add_column(column, justify="right")
-    for result in placed:
-        table.add_row(result.name, f"{result.mhz:.1f}", *(
-            f"{result.cells.get(kind, 0):,}" for kind in (
-                "TRELLIS_COMB", "TRELLIS_FF", "DP16KD", "MULT18X18D")))
-    return table
+    return Table(
+        f"ECP5-85, speed grade 8, placed and routed (at least {ecp5.TARGET_MHZ:.0f} MHz)",
+        ("unit", "MHz", "LUT4", "FF", "DP16KD", "MULT18X18D"),
+        [(result.name, f"{result.mhz:.1f}", *(result.cells.get(kind, 0) for kind in (
+            "TRELLIS_COMB", "TRELLIS_FF", "DP16KD", "MULT18X18D"))) for result in placed])
 
 
 def timing_json(name: str, found: Mapping[str, paths.Timing],

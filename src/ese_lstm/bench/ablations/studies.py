@@ -19,7 +19,7 @@ from ..workload import Workload
 from .study import Column, Plot, Study
 
 MODEL = ("Cycles are the cycle model's, which predicts the Verilog's exactly "
-         "(`tests/bench/test_model.py`; `python -m ese_lstm.bench` at full size).")
+         "(`tests/bench/test_model.py`; `ese bench engine` at full size).")
 BALANCES = ("matrix", "tile", "none")
 DENSITIES = (0.05, 0.10, 0.20, 0.40, 0.60, 0.80)
 DENSE_STREAM = 1 << 17

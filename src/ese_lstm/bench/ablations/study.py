@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ...contract.files import write_contents
-from ..tables import Text
+from ...report.table import Table
 
 Value = int | float | str | None
-COMMAND = "python -m ese_lstm.bench.ablations"
+COMMAND = "ese bench ablations"
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,9 @@ class Study:
     notes: tuple[str, ...] = ()
     command: str = ""
 
-    def table(self) -> Text:
+    def table(self) -> Table:
         """For terminal and document."""
-        return Text(self.title, tuple(column.title for column in self.columns), tuple(
+        return Table(self.title, tuple(column.title for column in self.columns), tuple(
             tuple(column.text(value) for column, value in zip(self.columns, row, strict=True))
             for row in self.rows))
 

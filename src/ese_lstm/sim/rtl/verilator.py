@@ -26,6 +26,7 @@ from cocotb_tools.runner import Verilator
 from numpy.typing import NDArray
 
 from ...contract.errors import EseError
+from ...contract.errors import SimulationError as SimulationError
 from .libpython import provide
 
 BUILD_JOBS = 2
@@ -40,10 +41,6 @@ JOB_VARIABLE, RESULT_VARIABLE, PROGRESS_VARIABLE = "ESE_JOB", "ESE_RESULT", "ESE
 LOG = "log"
 Progress = Callable[[str, float], None]
 """Called now and then with what is being done and the fraction done (0 to 1)."""
-
-
-class SimulationError(RuntimeError):
-    """The testbench failed or the simulator could not be built; carries the end of the log."""
 
 
 @dataclass(frozen=True)

@@ -1,70 +1,31 @@
-"""``python -m ese_lstm.demo.speech_demo``: held-out speech recognised by the simulated Verilog."""
+"""The recogniser's outcome as JSON and as text."""
 
 import json
-import shlex
-import sys
 import textwrap
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-import click
+from ..contract.files import write_contents
+from ..report.table import text_lines
+from .recognise import IMAGE_NAME, Outcome
 
-from ..cli.options import KNOBS, chosen_config, config_options
-from ..cli.terminal import Steps, exit_codes
-from ..compress.pipeline import CompressOptions
-from ..contract.files import check_folder, write_contents
-from ..sim.rtl.verilator import SimulationError
-from .recognise import IMAGE_NAME, Options, Outcome, run_recogniser
-
-MODULE = "ese_lstm.demo.speech_demo"
-CHANNELS = 4
 WIDTH = 96
 
 
-@click.command(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument("dataset", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("build/demo-speech"),
-              metavar="DIRECTORY", help="Where Verilog, image and summary go.")
-@click.option("--utterances", default=Options.utterances,
-              help="Of the held-out split, spread evenly over it; at least one a channel.")
-@click.option("--density", default=Options.density,
-              help="Share of weights to keep; 1 for a model that is pruned already.")
-@click.option("--keep-one", is_flag=True, help="Leave no lane without a weight in any column.")
-@config_options
-def main(model: Path, dataset: Path, output: Path, utterances: int, density: float,
-         keep_one: bool, config: str, sets: tuple[str, ...], **knobs: Any) -> None:
-    """Recognise held-out speech of DATASET with MODEL on the exported Verilog, bit-exactly.
-
-    MODEL is a phone classifier of ese train, pruned and retrained. Its LSTM is packed and runs in
-    Verilator on the configuration with 4 channels (--channels: more); every hidden value, cell
-    state and output is compared with the golden model. The output layer and Viterbi run on the
-    host, in floating point.
-
-    Exit codes: 0 every value is equal; 1 one differs or the simulation failed; 2 wrong input.
-    """
-    command = shlex.join(["python", "-m", MODULE, *sys.argv[1:]])
-    with exit_codes(SimulationError):
-        check_folder(output)
-        knobs["channels"] = knobs["channels"] or CHANNELS
-        engine = chosen_config(config, sets, **{name: knobs[name] for name in KNOBS})
-        outcome = run_recogniser(Options(model, dataset, output, engine, utterances, density,
-                                         CompressOptions(keep_one=keep_one, command=command)),
-                                 Steps())
-        text = as_text(outcome)
-        values = json.dumps(as_json(outcome, command), indent=2, ensure_ascii=False) + "\n"
-        write_contents({output / "summary.json": values, output / "summary.txt": text})
-    click.echo(f"\n{text}\nResults are in {output}/")
-    sys.exit(0 if outcome.run.comparison.equal else 1)
+def write_summary(outcome: Outcome) -> str:
+    """Write ``summary.json`` and ``summary.txt`` beside the image; returns the text."""
+    text, folder = as_text(outcome), outcome.options.output
+    values = json.dumps(as_json(outcome), indent=2, ensure_ascii=False) + "\n"
+    write_contents({folder / "summary.json": values, folder / "summary.txt": text})
+    return text
 
 
-def as_json(outcome: Outcome, command: str) -> dict[str, Any]:
+def as_json(outcome: Outcome) -> dict[str, Any]:
     """All figures; sizes in bits, rates in %."""
     rtl, comparison = outcome.run.rtl, outcome.run.comparison
     manifest, config = outcome.image.manifest, outcome.image.config
     return {
-        "command": command,
+        "command": outcome.options.compress.command,
         "values_compared": comparison.values_compared,
         "mismatches": sum(comparison.mismatches.values()),
         "compared_by_kind": comparison.compared,
@@ -95,7 +56,7 @@ def as_json(outcome: Outcome, command: str) -> dict[str, Any]:
 
 def as_text(outcome: Outcome) -> str:
     """The same for reading."""
-    values = as_json(outcome, "")
+    values = as_json(outcome)
     config = outcome.image.config
     title = (f"{outcome.options.model} -> {IMAGE_NAME}: {values['entries']:,} of "
              f"{values['dense_weights']:,} weights, {config.weight_bits} bits; activations "
@@ -130,9 +91,5 @@ def as_text(outcome: Outcome) -> str:
                    f"smaller than 32-bit floating point"),
     ]
     lines += ["", "Exported Verilog (Verilator) against the golden model"]
-    lines += [f"  {name:<18}{value}" for name, value in rows]
+    lines += text_lines(rows, 18)
     return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    main()

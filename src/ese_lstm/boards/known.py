@@ -1,0 +1,5 @@
+"""The boards that are known, by the name of their module."""
+
+from .adm_pcie_ku3 import ADMPCIEKU3Platform
+
+BOARDS = {"adm_pcie_ku3": ADMPCIEKU3Platform}

@@ -1,0 +1,83 @@
+"""``ese bench pruning-curve``: PER and cycles against density, two ways to prune."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ...contract.config import PRESETS, load_config
+from ...contract.files import check_folder
+from ..command_line import command_line
+from ..needs import needs
+from ..options import DEFAULT_CONFIG, numbers
+from ..terminal import Progress, show
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+DENSITIES = "0.5,0.3,0.2,0.15,0.112,0.08"
+BALANCES = ("matrix", "none")
+TRAINING = {"epochs": int, "streams": int, "steps": int, "rate": float, "clip": float, "seed": int,
+            "weight_bits": int, "dropout": float, "input_dropout": float, "brief": bool,
+            "augment": bool, "share_bits": int}
+"""Fields of TrainOptions, whose module needs PyTorch."""
+
+
+def training_options(function: Function) -> Function:
+    """Add an option for every field of TrainOptions, by its name."""
+    for name, kind in reversed(TRAINING.items()):
+        function = click.option(f"--{name.replace('_', '-')}", name, type=kind,
+                                is_flag=kind is bool, default=None,
+                                help="As of ese train.")(function)
+    return function
+
+
+@click.command("pruning-curve")
+@click.argument("dataset", type=click.Path(path_type=Path))
+@click.option("--from", "start", type=click.Path(path_type=Path), required=True, metavar="MODEL",
+              help="Dense model of ese train.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR",
+              help="Points and trainings; an interrupted run goes on in it.")
+@click.option("--balance", "balances", type=click.Choice(BALANCES), multiple=True,
+              help="Only this curve; both without it.")
+@click.option("--densities", default=DENSITIES, metavar="LIST",
+              help="Falling, separated by commas; each is retrained from the one before.")
+@click.option("--keep-one", is_flag=True, help="Leave no lane without a weight in any column.")
+@click.option("--config", default=DEFAULT_CONFIG, metavar="NAME|FILE",
+              help=f"Engine of balance and cycles: {', '.join(PRESETS)}, or a JSON file.")
+@training_options
+@click.option("--threads", default=0, help="Threads of PyTorch; 0: its own choice.")
+@click.option("--results", type=click.Path(path_type=Path, file_okay=False),
+              default=Path("docs/results"), metavar="DIRECTORY",
+              help="Where tables, plots and a copy of the points go.")
+@click.pass_context
+def pruning_curve(ctx: click.Context, /, dataset: Path, start: Path, output: Path,
+                  balances: tuple[str, ...], densities: str, keep_one: bool, config: str,
+                  threads: int, results: Path, **values: Any) -> None:
+    """PER and cycles against density, retrained or not.
+
+    Prunes MODEL to every density, at once and with retraining, balanced and plain. Error rates
+    are those of the float network on the held-out split, cycles the cycle model's.
+
+    Exit codes: 0; 2 wrong input.
+    """
+    needs("bench")
+    needs("train", "torch")
+    check_folder(output)
+    from ...bench.ablations.study import write_study
+    from ...bench.pruning_curve import studies, write_points
+    from ...search.curve import CURVES, CurveOptions, run_curves
+    from ...train.data.dataset import Dataset
+    from ...train.loop.trainer import TrainOptions
+
+    options = CurveOptions(
+        load_config(config), tuple(numbers("densities", densities, float)),
+        TrainOptions(**{name: value for name, value in values.items() if value is not None}),
+        tuple(name for name, balance in CURVES.items() if not balances or balance in balances),
+        keep_one, threads)
+    points = run_curves(start, Dataset(dataset), output, options, Progress())
+    for study in studies(points, command_line(ctx, whole=True)):
+        show(study.table())
+        for path in write_study(study, results):
+            click.echo(path)
+    write_points(points, results)
