@@ -207,6 +207,27 @@ def test_start_gap_and_bank_free_are_exact(simulate, seed, lstm):
     assert [cycle + 1 for cycle in cleared] == [end + timing.BANK_FREE for end in ends]
 
 
+def test_a_cell_takes_issues_per_cell(simulate, seed):
+    """As many rows a cell, and as many cycles from one cell to the next."""
+    cells = 2 * timing.O_SKEW + 1
+    config = TINY.replace(acc_rows=LSTM.size * 8)
+    tile = random_tile(config, random.Random(seed), kind=LSTM.kind, count=cells, output=0, end=1)
+    bench, firsts, rows = Bench(config, [tile]), [], 0
+
+    async def testbench(ctx):
+        nonlocal rows
+        await bench.load(ctx)
+        ctx.set(bench.unit.done, 1)
+        for cycle in range(timing.ISSUES_PER_CELL * (cells + timing.O_SKEW) + 8):
+            _, _, sample = await ctx.tick().sample(bench.unit.sample)
+            rows += sample.valid
+            firsts.extend([cycle] * (sample.valid and sample.gate == 0))
+
+    simulate(bench.dut, testbench)
+    assert rows == timing.ISSUES_PER_CELL * cells
+    assert firsts == [firsts[0] + timing.ISSUES_PER_CELL * k for k in range(cells)]
+
+
 def test_a_full_output_stops_everything_and_nothing_is_lost(simulate, seed):
     """No room for a hundred cycles in the middle of a tile."""
     rng = random.Random(seed)

@@ -8,12 +8,9 @@ from amaranth.utils import exact_log2
 from ...contract.config import EngineConfig
 from ...contract.layout import row_layout
 from ...contract.shell import ShellConfig
+from ...contract.timing import LINES, WORD_BITS
 from ..layouts import struct
 from ..parts import memory
-
-WORD_BITS = 32
-LINES = 32
-"""Depth of the buffer in lines of one 32-bit word a bank."""
 
 ROW_COUNT_BITS = 32
 
