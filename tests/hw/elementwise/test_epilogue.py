@@ -60,11 +60,11 @@ class Bench:
     async def load(self, ctx):
         layout = epilogue_layout(self.config)
         for address, tile in enumerate(self.tiles):
-            ctx.set(self.unit.write, 1)
-            ctx.set(self.unit.write_address, address)
-            ctx.set(self.unit.write_data, layout.pack(tile))
+            ctx.set(self.unit.load.write, 1)
+            ctx.set(self.unit.load.address, address)
+            ctx.set(self.unit.load.data, layout.pack(tile))
             await ctx.tick()
-        ctx.set(self.unit.write, 0)
+        ctx.set(self.unit.load.write, 0)
         ctx.set(self.hold, 0)
 
     def fields(self, unit, gate):
@@ -94,11 +94,11 @@ class Bench:
     async def cycle(self, ctx, room, masks):
         """One cycle; ``masks`` = active_even, start_even, active_odd, start_odd."""
         unit = self.unit
-        ctx.set(unit.done, self.done[0] | self.done[1] << 1)
+        ctx.set(unit.drain.done, self.done[0] | self.done[1] << 1)
         ctx.set(unit.room, room)
         for name, mask in zip(("active_even", "start_even", "active_odd", "start_odd"), masks,
                               strict=True):
-            ctx.set(getattr(unit, name), mask)
+            ctx.set(getattr(unit.masks, name), mask)
         row, clear, self.row, self.clear = self.row, self.clear, None, None
         issued = stalled = False
         begin = self.tile is None and self.done[self.bank]
@@ -117,10 +117,12 @@ class Bench:
                 self.finished += 1
         self.issues.append(self.row is not None)
         addressed = None if self.row is None else self.row.pop("row")
-        names = ("select_0", "select_1", "row", "sample", "bank_clear", "output_issued",
-                 "stall_output")
-        sampled = await ctx.tick().sample(*(getattr(unit, name) for name in names))
-        got = dict(zip(names, sampled[2:], strict=True))
+        drain = {name: getattr(unit.drain, name)
+                 for name in ("select_0", "select_1", "row", "bank_clear")}
+        outputs = drain | {name: getattr(unit, name)
+                           for name in ("sample", "output_issued", "stall_output")}
+        sampled = await ctx.tick().sample(*outputs.values())
+        got = dict(zip(outputs, sampled[2:], strict=True))
         assert got["output_issued"] == issued and got["stall_output"] == stalled
         assert got["bank_clear"] == (0 if clear is None else 1 << clear)
         assert got["sample"]["valid"] == (row is not None)
