@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ese_lstm.train.dataset import (
+from ese_lstm.train.data.dataset import (
     Dataset,
     Utterance,
     save_utterance,
@@ -80,3 +80,9 @@ def make_dataset() -> Callable[[Path], Dataset]:
         write_manifest(folder, utterances)
         return Dataset(folder)
     return make
+
+
+@pytest.fixture
+def dataset(tmp_path: Path, make_dataset: Callable[[Path], Dataset]) -> Dataset:
+    """Such a dataset in this test's folder."""
+    return make_dataset(tmp_path / "data")

@@ -49,6 +49,6 @@ def test_the_wheel_holds_every_module(tmp_path: Path) -> None:
 
 
 def test_verilog_can_be_written_without_torch() -> None:
-    script = ("import sys; sys.modules['torch'] = None; import ese_lstm.hw.export, "
+    script = ("import sys; sys.modules['torch'] = None; import ese_lstm.hw.verilog.export, "
               "ese_lstm.cli.main, ese_lstm.sim.golden.model")
     subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)

@@ -31,8 +31,8 @@ _MODULES = {
     "sim.rtl.verilator": ("SimulationError",),
     "runtime": ("Batch", "BatchReport", "DeviceError", "Engine", "EngineTimeout",
                 "NoFreeChannel", "Patience", "Stream", "run_utterances"),
-    "hw.export": ("ExportedFiles", "export_verilog"),
-    "hw.shell.export": ("ShellFiles", "export_shell"),
+    "hw.verilog.export": ("ExportedFiles", "export_verilog"),
+    "hw.verilog.shell_export": ("ShellFiles", "export_shell"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -54,8 +54,8 @@ if TYPE_CHECKING:  # the same for type checkers and editors, which don't run __g
     from .contract.frames import quantise_frames, real_outputs
     from .contract.image import Image, read_image, write_image
     from .contract.shell import SHELL_PRESETS, ShellConfig, load_shell_config
-    from .hw.export import ExportedFiles, export_verilog
-    from .hw.shell.export import ShellFiles, export_shell
+    from .hw.verilog.export import ExportedFiles, export_verilog
+    from .hw.verilog.shell_export import ShellFiles, export_shell
     from .runtime import (
         Batch,
         BatchReport,

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ese_lstm.bench import pruning_curve
-from ese_lstm.train.dataset import Dataset
-from ese_lstm.train.trainer import TrainOptions
+from ese_lstm.train.data.dataset import Dataset
+from ese_lstm.train.loop.trainer import TrainOptions
 
 torch = pytest.importorskip("torch")
 SMALL = ("--config", "tiny", "--densities", "0.5,0.25", "--epochs", "2", "--streams", "2",
@@ -39,7 +39,7 @@ def run(start: Path, folder: Path, *more: str) -> Result:
 
 def test_both_curves_then_nothing_to_do(start: Path, tmp_path: Path,
                                         monkeypatch: pytest.MonkeyPatch) -> None:
-    from ese_lstm.train import curve
+    from ese_lstm.search import curve
 
     first = run(start, tmp_path, "--balance", "matrix")
     assert first.exit_code == 0, first.output
@@ -56,7 +56,7 @@ def test_both_curves_then_nothing_to_do(start: Path, tmp_path: Path,
                for line in lines)
     assert max(line["cycles"] for line in lines) == lines[0]["cycles"], "dense takes longest"
 
-    from ese_lstm.train.checkpoint import read_progress
+    from ese_lstm.train.loop.checkpoint import read_progress
     from ese_lstm.train.model import load_model
     from ese_lstm.train.pruning import density_of, masks_of, network_from
     steps = set()

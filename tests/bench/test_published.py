@@ -1,7 +1,12 @@
 """The paper's figures are consistent with each other, and our counting is theirs."""
 
+import ast
+from dataclasses import astuple
+from pathlib import Path
+
 import pytest
 
+import ese_lstm
 from ese_lstm.bench.figures import GROUPS, operations, paper_group, rates
 from ese_lstm.contract import published as paper
 from ese_lstm.contract.config import PRESETS
@@ -47,3 +52,19 @@ def test_groups_hold_every_matrix_once() -> None:
     assert paper_group("Wym")["utilisation"] == pytest.approx(8.2 / 15.66)
     assert paper_group("W*r")["gops"] == pytest.approx(
         2 * sum(m.entries for m in paper.MATRICES[4:8]) * 32 / 40.25 / 1e3, rel=2e-3)
+
+
+def test_no_other_module_repeats_them() -> None:
+    """Numbers that can hardly be anything else stand in contract/published.py alone."""
+    figures = {paper.INPUTS, paper.TOTAL.gops, paper.TOTAL.real_us, paper.REFRESH_EVERY_NS,
+               *astuple(paper.XCKU060), *astuple(paper.ESE_RESOURCES), paper.TOTAL.entries,
+               paper.TOTAL.cycles, *(matrix.entries for matrix in paper.MATRICES)}
+    root = Path(ese_lstm.__file__).parent
+    found = {}
+    for path in root.rglob("*.py"):
+        numbers = {node.value for node in ast.walk(ast.parse(path.read_text()))
+                   if isinstance(node, ast.Constant) and type(node.value) in (int, float)}
+        if again := numbers & figures:
+            found[str(path.relative_to(root))] = again
+    assert found.pop("contract/published.py") == figures
+    assert not found

@@ -12,7 +12,7 @@ from ese_lstm.compress.network import Layer, Network
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
 from ese_lstm.demo.accuracy import Head
-from ese_lstm.train.dataset import split_of
+from ese_lstm.train.data.dataset import split_of
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 

@@ -39,7 +39,7 @@ def test_scan_and_curve(tmp_path):
 def test_what_ese_sensitivity_writes(tmp_path):
     from dataclasses import asdict
 
-    from ese_lstm.train.sensitivity import Point
+    from ese_lstm.search.densities import Point
 
     path = write(tmp_path / "s.jsonl", asdict(Point("Wym", 0.25, 12.5, 20.5)))
     point, = read_curves([path])

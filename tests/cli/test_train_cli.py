@@ -10,7 +10,7 @@ from safetensors.numpy import load_file
 
 from ese_lstm.cli.main import main
 from ese_lstm.contract.image import read_image
-from ese_lstm.train.dataset import Utterance, save_utterance, write_header, write_manifest
+from ese_lstm.train.data.dataset import Utterance, save_utterance, write_header, write_manifest
 
 PHONES = ("SIL", "A", "B")
 ENGINE = ["--config", "tiny"]

@@ -18,8 +18,8 @@ from ese_lstm.contract.layout import (
     param_layout,
     segment_layout,
 )
-from ese_lstm.hw.emit import emit
 from ese_lstm.hw.engine import Engine
+from ese_lstm.hw.verilog.emit import emit
 from ese_lstm.sim.golden.cycles import simulate_model
 from ese_lstm.sim.golden.decode import decode_image
 from ese_lstm.sim.rtl.load import load_beats

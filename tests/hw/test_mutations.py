@@ -10,7 +10,7 @@ from ese_lstm.compress.synthetic import LayerShape
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.layout import entry_layout
 from ese_lstm.contract.tables import activation_table
-from ese_lstm.hw import activation, elementwise, numeric
+from ese_lstm.hw.elementwise import activation, channel, numeric
 from ese_lstm.sim.rtl.load import load_beats
 
 CONFIG = PRESETS["tiny"]
@@ -76,7 +76,7 @@ def test_one_table_entry_is_seen(mismatch, monkeypatch, function, field):
     assert mismatch()
 
 
-@pytest.mark.parametrize("unit", [numeric, elementwise],
+@pytest.mark.parametrize("unit", [numeric, channel],
                          ids=["requantise", "cell-and-result"])
 def test_one_rounding_constant_is_seen(mismatch, monkeypatch, unit):
     """Truncation in place of rounding half up: the half is missing."""

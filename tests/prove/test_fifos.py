@@ -9,8 +9,9 @@ from amaranth.lib import data
 
 from ese_lstm.contract import timing
 from ese_lstm.contract.config import PRESETS
-from ese_lstm.hw import fetch_fifo, frame_output
+from ese_lstm.hw import frame_output
 from ese_lstm.hw.layouts import frame_out_layout
+from ese_lstm.hw.spmv import fetch_fifo
 
 from .proof import Proof
 

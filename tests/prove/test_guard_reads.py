@@ -5,8 +5,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream
 
 from ese_lstm.contract.shell import ShellConfig
+from ese_lstm.hw.axi.memory import SLVERR, read_layout
 from ese_lstm.hw.memory import guard
-from ese_lstm.hw.memory.axi import SLVERR, read_layout
 
 from .memory import Reads
 from .proof import Proof

@@ -4,8 +4,8 @@ import pytest
 from amaranth.hdl import Module, Mux, Signal
 
 from ese_lstm.contract.shell import ShellConfig
+from ese_lstm.hw.axi.memory import page_beats
 from ese_lstm.hw.memory import guard, read_master
-from ese_lstm.hw.memory.axi import page_beats
 
 from .memory import Reads, bursts_fit
 from .proof import Proof

@@ -6,8 +6,8 @@ import pytest
 from amaranth.hdl import Cat, Module, Mux, Signal
 
 from ese_lstm.contract.shell import ShellConfig
+from ese_lstm.hw.axi.memory import page_beats
 from ese_lstm.hw.memory import write_master
-from ese_lstm.hw.memory.axi import page_beats
 
 from .memory import bursts_fit
 from .proof import Proof

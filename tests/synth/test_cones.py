@@ -4,9 +4,9 @@ import pytest
 
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.shell import SHELL_PRESETS
-from ese_lstm.hw import emit
 from ese_lstm.hw.memory.gather import Gather
-from ese_lstm.hw.shell.export import TOP, shell_verilog
+from ese_lstm.hw.verilog import emit
+from ese_lstm.hw.verilog.shell_export import TOP, shell_verilog
 from ese_lstm.synth.cones import combinational
 
 SHELL = SHELL_PRESETS["tiny"]

@@ -7,8 +7,8 @@ import pytest
 
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
-from ese_lstm.hw import emit
-from ese_lstm.hw.collector import Collector
+from ese_lstm.hw.spmv.collector import Collector
+from ese_lstm.hw.verilog import emit
 from ese_lstm.synth import ecp5, yosys
 
 CONFIG = PRESETS["tiny"].replace(acc_bits=28, lanes=1, channels=1)

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from ese_lstm.contract.config import PRESETS
-from ese_lstm.hw.export import TOP
+from ese_lstm.hw.verilog.export import TOP
 from ese_lstm.synth import delays, estimate, paths, report
 from ese_lstm.synth.__main__ import main
 from ese_lstm.synth.resources import Resources

@@ -6,9 +6,9 @@ import pytest
 
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.shell import SHELL_PRESETS
-from ese_lstm.hw.export import TOP, export_verilog
-from ese_lstm.hw.shell.export import TOP as SHELL_TOP
-from ese_lstm.hw.shell.export import export_shell
+from ese_lstm.hw.verilog.export import TOP, export_verilog
+from ese_lstm.hw.verilog.shell_export import TOP as SHELL_TOP
+from ese_lstm.hw.verilog.shell_export import export_shell
 from ese_lstm.synth import lint
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
-from ese_lstm.hw.export import TOP, engine_verilog
-from ese_lstm.hw.inventory import instances
+from ese_lstm.hw.verilog.export import TOP, engine_verilog
+from ese_lstm.hw.verilog.inventory import instances
 from ese_lstm.synth import units
 
 TEXT = """

@@ -1,9 +1,9 @@
 import numpy as np
 
 from ese_lstm.train.calibration import calibration_frames, calibration_streams
-from ese_lstm.train.dataset import Dataset
+from ese_lstm.train.data.dataset import Dataset
+from ese_lstm.train.data.streams import Corpus
 from ese_lstm.train.model import PhoneNet, Shape
-from ese_lstm.train.streams import Corpus
 
 
 def test_streams_are_beginnings_of_long_utterances(dataset: Dataset) -> None:

@@ -10,11 +10,11 @@ from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.frames import quantise_frames, real_outputs
 from ese_lstm.sim.golden.decode import decode_image
 from ese_lstm.sim.golden.model import GoldenModel
-from ese_lstm.train.dataset import Dataset
+from ese_lstm.train.data.dataset import Dataset
+from ese_lstm.train.data.streams import IGNORED, Corpus, gather, plan_streams
 from ese_lstm.train.evaluate import fixed_answers, float_answers, score_answers
 from ese_lstm.train.model import PhoneNet, Shape, scores
 from ese_lstm.train.pruning import network_from
-from ese_lstm.train.streams import IGNORED, Corpus, gather, plan_streams
 
 DELAY = 2
 

@@ -13,13 +13,13 @@ from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.image import read_image, write_image
 from ese_lstm.sim.golden.decode import decode_image
-from ese_lstm.train.checkpoint import load_checkpoint
-from ese_lstm.train.dataset import Dataset
+from ese_lstm.train.data.dataset import Dataset
+from ese_lstm.train.data.streams import Corpus
+from ese_lstm.train.loop.checkpoint import load_checkpoint
+from ese_lstm.train.loop.trainer import CHECKPOINT, MODEL, Trainer, TrainOptions
 from ese_lstm.train.model import PhoneNet, Shape, load_model, network_of
 from ese_lstm.train.pruning import PruneOptions, network_from
 from ese_lstm.train.sharing import apply_codes, codes_of, share_weights
-from ese_lstm.train.streams import Corpus
-from ese_lstm.train.trainer import CHECKPOINT, MODEL, Trainer, TrainOptions
 
 BITS = 2
 ONE_SHOT = PruneOptions(PRESETS["tiny"], 0.5, schedule="one-shot")

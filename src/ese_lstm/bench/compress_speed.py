@@ -97,10 +97,10 @@ def held_out_times(dataset: Path, model: Path, config: EngineConfig, channels: i
                    progress: Update) -> dict[str, Any]:
     """Time of a real held-out split through the golden model of a trained (pruned) model."""
     try:
-        from ..train.dataset import Dataset
+        from ..train.data.dataset import Dataset
+        from ..train.data.streams import Corpus
         from ..train.evaluate import fixed_answers
         from ..train.model import load_model, network_of
-        from ..train.streams import Corpus
     except ImportError as error:
         raise EseError(f"dataset: needs {error.name}, which is not installed "
                        f"(pip install 'ese-lstm[train]')") from None

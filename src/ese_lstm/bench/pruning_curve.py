@@ -14,9 +14,9 @@ from ..cli.terminal import Progress, exit_codes
 from ..contract.config import PRESETS, load_config
 from ..contract.errors import EseError
 from ..contract.files import check_folder, write_contents
-from ..train.curve import CURVES, DENSE, CurveOptions, CurvePoint, run_curves
-from ..train.dataset import Dataset
-from ..train.trainer import TrainOptions
+from ..search.curve import CURVES, DENSE, CurveOptions, CurvePoint, run_curves
+from ..train.data.dataset import Dataset
+from ..train.loop.trainer import TrainOptions
 from .ablations.study import Column, Plot, Study, Value, write_study
 from .tables import show
 

@@ -31,9 +31,9 @@ from ..demo.speech import (
     normalise_volume,
 )
 from ..registry import apt_download, obtain, unpack
-from ..train.audio import decode_audio
-from ..train.dataset import SPLITS, save_array, split_of
-from ..train.prepare import Recording, queen_recordings
+from ..train.data.audio import decode_audio
+from ..train.data.dataset import SPLITS, save_array, split_of
+from ..train.data.prepare import Recording, queen_recordings
 
 SHORT = "short.txt"
 PROMPT = "asterisk-"

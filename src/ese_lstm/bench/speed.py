@@ -15,7 +15,7 @@ from ..cli.outputs import check_files
 from ..cli.terminal import Progress, exit_codes
 from ..contract.config import PRESETS, load_config
 from ..contract.files import write_contents
-from ..hw.export import TOP, engine_verilog
+from ..hw.verilog.export import TOP, engine_verilog
 from ..sim.rtl.runner import run_image
 from ..sim.rtl.verilator import BUILD_JOBS, SimulationError, build
 from .__main__ import FULL

@@ -15,6 +15,7 @@ from ..compress.synthetic import GOOGLE_LSTMP, LayerShape
 from ..contract.config import EngineConfig
 from ..contract.errors import EseError
 from ..contract.memory import MemoryTiming, bits_per_cycle
+from ..contract.published import REFRESH_EVERY_NS, REFRESH_NS
 from ..contract.shell import ShellConfig
 from ..sim.golden.model import GoldenModel
 from ..sim.golden.streaming import StreamedReport, simulate_streamed
@@ -29,9 +30,6 @@ BANDWIDTHS = (6.4, 12.8, 19.2)
 
 LATENCIES = (40, 120)
 """Cycles: 200 ns and 600 ns at 200 MHz."""
-
-REFRESH_NS, REFRESH_EVERY_NS = 350.0, 7800.0
-"""[pub: JEDEC JESD79-4, 8 Gbit]"""
 
 CONFIG = EngineConfig(
     lanes=32, channels=4, activation_depth=8192, cell_depth=4096, param_depth=16384,

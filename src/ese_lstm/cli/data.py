@@ -37,8 +37,8 @@ def prepare(output: Path, cache: Path, limit: int | None, processes: int,
     skipped.jsonl, never fatal.
     """
     try:
-        from ..train.prepare import prepare as fill
-        from ..train.prepare import prepare_timit, queen_recordings
+        from ..train.data.prepare import prepare as fill
+        from ..train.data.prepare import prepare_timit, queen_recordings
     except ImportError as error:
         raise EseError(f"data: needs {error.name}, which is not installed "
                        f"(pip install 'ese-lstm[train]')") from None

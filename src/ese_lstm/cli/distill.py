@@ -88,9 +88,9 @@ def distill(checkpoint: Path, frames: tuple[Path, ...], output: Path, density: f
         import torch
 
         from ..compress.read.checkpoint import load_network, load_tensors
-        from ..train.distill import Distiller, DistillOptions, Head, corpus_of, final_cosines
+        from ..train.loop.trainer import FILES, TrainOptions
         from ..train.pruning import PruneOptions
-        from ..train.trainer import FILES, TrainOptions
+        from ..train.tasks.distill import Distiller, DistillOptions, Head, corpus_of, final_cosines
     except ImportError as error:
         raise EseError(f"distill: needs {error.name}, which is not installed "
                        f"(pip install 'ese-lstm[train]')") from None

@@ -39,10 +39,10 @@ def evaluate(model: Path, dataset: Path, image: Path | None, channels: int | Non
     ese evaluate build/pruned/model.safetensors build/speech --image p.ese --channels 64
     """
     try:
-        from ..train.dataset import Dataset
+        from ..train.data.dataset import Dataset
+        from ..train.data.streams import Corpus
         from ..train.evaluate import fixed_answers, float_answers, score_answers
         from ..train.model import load_model
-        from ..train.streams import Corpus
     except ImportError as error:
         raise EseError(f"evaluate: needs {error.name}, which is not installed "
                        f"(pip install 'ese-lstm[train]')") from None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..contract.image import Image
+from ..contract.published import COMPRESSION
 from ..report import charts
 from ..report.html import heading, pairs, paragraph, section, table, tiles
 from .curves import DENSE, CurvePoint, by_series
@@ -103,7 +104,7 @@ def _points(series: dict[str, list[CurvePoint]], dense: CurvePoint | None) -> st
 
 def stage_part(stages: Sequence[Any], subject: Subject) -> str:
     """Bits per weight after each step, beside the paper's ratio and the file itself."""
-    from ..compress.storage import FLOAT_BITS, PAPER_RATIO
+    from ..compress.storage import FLOAT_BITS
 
     file_bits = 8 * subject.path.stat().st_size
     rows = [(s["name"], s["bits_per_weight"], s["ratio"]) for s in stages]
@@ -112,11 +113,11 @@ def stage_part(stages: Sequence[Any], subject: Subject) -> str:
         charts.bars([(name, bits, f"{bits:.3f} bits, {ratio:.1f} ×")
                      for name, bits, ratio in rows],
                     "Bits per weight of the dense network, and times smaller than 32 bits",
-                    (f"ESE: {PAPER_RATIO:g} × [pub]", FLOAT_BITS / PAPER_RATIO)),
+                    (f"ESE: {COMPRESSION:g} × [pub]", FLOAT_BITS / COMPRESSION)),
         table(["stage", "bits", "bits per weight", "times smaller"],
               [[s["name"], s["bits"], f"{s['bits_per_weight']:.3f}", f"{s['ratio']:.1f}"]
                for s in stages]),
-        paragraph(f"ESE: {PAPER_RATIO:g} times, 10 by pruning and 2 by quantisation [pub]. Stages "
+        paragraph(f"ESE: {COMPRESSION:g} times, 10 by pruning and 2 by quantisation [pub]. Stages "
                   f"count the weight matrices alone. This image's file, with program, biases, "
                   f"peepholes and manifest, is {file_bits // 8:,} bytes: "
                   f"{FLOAT_BITS * subject.image.manifest.dense_weights / file_bits:.1f} times "

@@ -13,9 +13,9 @@ from .outputs import check_files
 from .show import console, show
 
 if TYPE_CHECKING:
-    from ..train.dataset import Dataset
+    from ..train.data.dataset import Dataset
+    from ..train.data.streams import Corpus
     from ..train.model import PhoneNet
-    from ..train.streams import Corpus
 
 DENSITIES = "0.5,0.3,0.2,0.1"
 
@@ -56,9 +56,9 @@ def sensitivity(model: Path, dataset: Path, output: Path, densities: str | None,
     widths, of which all matrices together cost at most the target, and activations as well.
     """
     try:
-        from ..train.dataset import Dataset
+        from ..train.data.dataset import Dataset
+        from ..train.data.streams import Corpus
         from ..train.model import load_model
-        from ..train.streams import Corpus
     except ImportError as error:
         raise EseError(f"sensitivity: needs {error.name}, which is not installed "
                        f"(pip install 'ese-lstm[train]')") from None
@@ -82,7 +82,7 @@ def sensitivity(model: Path, dataset: Path, output: Path, densities: str | None,
 
 def _scan_densities(net: "PhoneNet", corpus: "Corpus", engine: EngineConfig, wanted: list[float],
                     output: Path, balance: Any, allowance: float) -> None:
-    from ..train.sensitivity import choose, scan
+    from ..search.densities import choose, scan
 
     with console.status("") as status:
         points = scan(net, corpus, engine, wanted, output, balance, lambda done, total:
@@ -94,9 +94,9 @@ def _scan_densities(net: "PhoneNet", corpus: "Corpus", engine: EngineConfig, wan
 
 def _scan_widths(net: "PhoneNet", data: "Dataset", corpus: "Corpus", few: "Corpus",
                  engine: EngineConfig, widths: list[int], output: Path, target: float) -> None:
+    from ..search.widths import WidthScan
     from ..train.calibration import calibration_frames
-    from ..train.streams import Corpus
-    from ..train.widths import WidthScan
+    from ..train.data.streams import Corpus
 
     with console.status("Calibration frames") as status:
         frames = calibration_frames(Corpus.load(data, data.split("train")), net)

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from ..contract.config import EngineConfig
 from ..contract.image import Image
+from ..contract.published import COMPRESSION
 from .outputs import standard_output_taken
 
 if TYPE_CHECKING:
@@ -210,9 +211,7 @@ def _text_table(title: str, header: list[str], rows: list[list[Any]]) -> Table:
 
 
 def _stage_table(report: "CompressReport") -> Table:
-    from ..compress.storage import PAPER_RATIO
-
-    table = Table(title=f"Weights by stage (paper: {PAPER_RATIO:g}× [pub])", title_justify="left")
+    table = Table(title=f"Weights by stage (paper: {COMPRESSION:g}× [pub])", title_justify="left")
     for name in ("stage", "bits", "bits per dense weight", "times smaller"):
         table.add_column(name, justify="left" if name == "stage" else "right")
     for stage in report.stages:

@@ -14,7 +14,7 @@ from .outputs import check_files_in
 from .show import console
 
 if TYPE_CHECKING:
-    from ..train.trainer import Report
+    from ..train.loop.trainer import Report
 
 FIGURES = ("loss", "fer", "rate", "density")
 
@@ -82,11 +82,11 @@ def train(dataset: Path, output: Path, start: Path | None, density: float | None
         import torch
 
         from ..train.calibration import calibration_streams
-        from ..train.dataset import Dataset, save_array
+        from ..train.data.dataset import Dataset, save_array
+        from ..train.data.streams import Corpus
+        from ..train.loop.trainer import FILES, Trainer, TrainOptions
         from ..train.model import PhoneNet, Shape, load_model
         from ..train.pruning import PruneOptions
-        from ..train.streams import Corpus
-        from ..train.trainer import FILES, Trainer, TrainOptions
     except ImportError as error:
         raise EseError(f"train: needs {error.name}, which is not installed "
                        f"(pip install 'ese-lstm[train]')") from None

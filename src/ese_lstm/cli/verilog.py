@@ -38,8 +38,8 @@ def verilog(config: str, sets: tuple[str, ...], shell: str | None, output: Path,
     engine = chosen_config(config, sets, **{name: knobs[name] for name in KNOBS})
     around = None if shell is None else load_shell_config(shell)
     with console.status("Elaborating") as status:
-        from ..hw.export import export_files, export_verilog
-        from ..hw.shell.export import export_shell, shell_files
+        from ..hw.verilog.export import export_files, export_verilog
+        from ..hw.verilog.shell_export import export_shell, shell_files
 
         check_files_in(output, *(export_files() if around is None else shell_files()))
 

@@ -14,5 +14,5 @@
 | ``pipeline`` | all of the above, with a report (``figures``: its checksum) |
 
 ``reference`` runs a network in floating point. PyTorch is needed by ``read``, for its own
-file formats, and by ``share_torch``; the onnx package by ``read.onnx`` alone.
+file formats, and by ``share_torch``; the onnx package by ``read.formats.onnx`` alone.
 """

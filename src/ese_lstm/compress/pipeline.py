@@ -14,6 +14,7 @@ from ..contract.errors import EseError
 from ..contract.formats import FixedFormat, gate_format
 from ..contract.frames import quantise_frames
 from ..contract.image import Image, LayerInfo, MatrixInfo
+from ..contract.published import COMPRESSION
 from .calibrate import (
     Calibration,
     InputScaling,
@@ -32,7 +33,7 @@ from .quantise import Quantised, quantise_network
 from .reference import run_float
 from .resident import assign_resident
 from .share import share_network
-from .storage import PAPER_RATIO, Stage, huffman_coded, stages
+from .storage import Stage, huffman_coded, stages
 from .widths import check_widths, narrow_network, width_of
 
 FLOAT_BITS = 32
@@ -151,7 +152,7 @@ class CompressReport:
         values["matrices"] = [{**asdict(m), "density": m.density} for m in self.matrices]
         values["layers"] = [asdict(layer) for layer in self.layers]
         values["stages"] = [{**asdict(stage), "ratio": stage.ratio} for stage in self.stages]
-        values["paper_ratio"] = PAPER_RATIO
+        values["paper_ratio"] = COMPRESSION
         values["compression_ratio"] = self.compression_ratio
         if image is not None:
             values["image_sha256"] = hashlib.sha256(image).hexdigest()

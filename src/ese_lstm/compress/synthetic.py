@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..contract import published
 from .network import Layer, Network
 
 
@@ -19,8 +20,8 @@ class LayerShape:
     bias: bool = True
 
 
-GOOGLE_LSTMP = LayerShape(cells=1024, projection=512, peepholes=True)
-"""The paper's layer, on 153 inputs (Han et al., FPGA'17)."""
+GOOGLE_LSTMP = LayerShape(published.CELLS, published.PROJECTION, peepholes=True)
+"""ESE's layer; its input has ``published.INPUTS`` features."""
 
 
 def random_network(rng: np.random.Generator, inputs: int, shapes: Sequence[LayerShape],

@@ -1,13 +1,16 @@
-"""What ESE reached, as published: the one place that holds the paper's figures.
+"""Figures that others published: ESE's, and what the data sheets say of chip and memory.
 
-Source: Han et al., "ESE: Efficient Speech Recognition Engine with Sparse LSTM on FPGA", FPGA'17.
-Tags: [pub] stated in the paper's abstract or slides; [rec] recalled from its tables and
-cross-checked by arithmetic; [calc] computed from the others.
+Whatever compares with them takes them from here. Source, unless another is stated: Han et al.,
+"ESE: Efficient Speech Recognition Engine with Sparse LSTM on FPGA", FPGA'17. Tags: [pub] stated in
+the abstract, slides or data sheet; [rec] recalled from the paper's tables and cross-checked by
+arithmetic; [calc] computed from the others.
 """
 
 from dataclasses import dataclass
 
-INPUTS = 153
+INPUTS, CELLS, PROJECTION = 153, 1024, 512
+"""Features a frame, cells and projected values of ESE's LSTM layer [pub]."""
+
 LANES, CHANNELS = 32, 32
 CLOCK_MHZ = 200.0
 
@@ -53,20 +56,14 @@ DENSITIES = {matrix.name: matrix.density / 100 for matrix in MATRICES}
 
 @dataclass(frozen=True)
 class PaperTotal:
-    """The paper's whole frame of 32 streams."""
+    """The paper's whole frame of 32 streams; cycles are real ones at CLOCK_MHZ."""
 
-    entries: int = 364_320
-    """[rec]"""
-    theoretical_us: float = 57.0
-    """[rec]"""
-    real_us: float = 82.7
-    """[rec]; the nine matrices' 77.35 and the slot of the first weight load, 5.36."""
-    gops: float = 282.0
-    """On the sparse network [pub]."""
-    dense_tops: float = 2.52
-    """Dense equivalent [pub]."""
-    cycles: int = 16_540
-    """Real cycles at CLOCK_MHZ [calc]."""
+    entries: int
+    theoretical_us: float
+    real_us: float
+    gops: float
+    dense_tops: float
+    cycles: int
 
     @property
     def ideal_cycles(self) -> float:
@@ -79,7 +76,11 @@ class PaperTotal:
         return self.theoretical_us / self.real_us
 
 
-TOTAL = PaperTotal()
+TOTAL = PaperTotal(entries=364_320, theoretical_us=57.0, real_us=82.7, gops=282.0,
+                   dense_tops=2.52, cycles=16_540)
+"""Entries and times [rec]: the nine matrices' 77.35 µs and the slot of the first weight load, 5.36.
+Operations a second on the sparse network, and of the dense one that it stands for, [pub]; cycles
+[calc]."""
 
 SPEEDUP_DENSITY = 0.10
 SPEEDUP_BALANCED, SPEEDUP_UNBALANCED = 6.2, 5.5
@@ -87,3 +88,28 @@ SPEEDUP_BALANCED, SPEEDUP_UNBALANCED = 6.2, 5.5
 
 QUEUE_DEPTH = 8
 """Activations a PE's queue holds [pub]."""
+
+COMPRESSION = 20.0
+"""Bits of the dense weights in 32-bit floating point over bits stored: 10 × by pruning, 2 × by
+quantisation [pub]."""
+
+
+@dataclass(frozen=True)
+class ChipResources:
+    """Counted as the data sheet does. lutram: LUTs as RAM or shift register."""
+
+    lut: int
+    lutram: int
+    ff: int
+    bram36: int
+    dsp: int
+
+
+XCKU060 = ChipResources(lut=331_680, lutram=146_880, ff=663_360, bram36=1080, dsp=2760)
+"""What ESE's chip has [pub: AMD DS890]; ``lutram`` is every LUT of a SLICEM."""
+
+ESE_RESOURCES = ChipResources(lut=293_920, lutram=69_939, ff=453_068, bram36=947, dsp=1504)
+"""What ESE used of it [rec]."""
+
+REFRESH_NS, REFRESH_EVERY_NS = 350.0, 7800.0
+"""Refresh of a DDR4 memory of 8 Gbit: how long, how often [pub: JEDEC JESD79-4]."""

@@ -22,7 +22,7 @@ from ..contract.errors import EseError
 from ..contract.files import write_atomically
 from ..contract.frames import quantise_frames, real_outputs
 from ..contract.image import write_image
-from ..hw.export import export_verilog
+from ..hw.verilog.export import export_verilog
 from ..sim.golden.cycles import CycleReport
 from ..sim.golden.model import Saturations
 from ..sim.rtl.runner import Comparison, RtlResult

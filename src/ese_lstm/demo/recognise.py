@@ -14,14 +14,14 @@ from ..contract.config import EngineConfig
 from ..contract.errors import EseError
 from ..contract.frames import quantise_frames, real_outputs
 from ..contract.image import Image, write_image
-from ..hw.export import export_verilog
+from ..hw.verilog.export import export_verilog
 from ..sim.verify import Verified, verify
 from ..train.calibration import UTTERANCES, calibration_frames
-from ..train.dataset import Dataset, Utterance
+from ..train.data.dataset import Dataset, Utterance
+from ..train.data.streams import Corpus, Plan, gather, plan_streams
 from ..train.evaluate import float_answers, longest_first, score_answers
 from ..train.model import PhoneNet, load_model, network_of, scores
 from ..train.scoring import Scores, edit_distance, phone_string, recognise
-from ..train.streams import Corpus, Plan, gather, plan_streams
 
 IMAGE_NAME = "speech.ese"
 MIN_CHANNELS = 4

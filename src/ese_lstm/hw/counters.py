@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..contract.config import EngineConfig, bits_for
 from ..contract.counters import COUNTER_BITS, ENGINE_COUNTERS
-from .broadcaster import stall_layout
+from .spmv.broadcaster import stall_layout
 
 _GROUP = 6
 COUNTERS = tuple(ENGINE_COUNTERS)

@@ -7,18 +7,18 @@ from amaranth.lib.wiring import In, Out
 
 from ..contract.config import SEQUENCE_BITS, EngineConfig
 from ..contract.layout import load_layout, row_layout
-from . import collector
-from .broadcaster import Broadcaster
 from .counters import Counters, counter_layout
-from .elementwise_unit import ElementwiseUnit, cell_write_layout, result_write_layout
-from .emit import place
-from .epilogue import EpilogueSequencer
+from .elementwise.epilogue import EpilogueSequencer
+from .elementwise.unit import ElementwiseUnit, cell_write_layout, result_write_layout
 from .frame_input import FrameInput
 from .frame_output import FrameOutput
-from .lane import Lane
 from .layouts import frame_in_layout, frame_out_layout, struct
 from .loader import Loader
-from .mac import group_sizes
+from .place import place
+from .spmv import collector
+from .spmv.broadcaster import Broadcaster
+from .spmv.lane import Lane
+from .spmv.mac import group_sizes
 
 
 class Engine(wiring.Component):

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ..contract.config import PRESETS
 from ..contract.errors import EseError
-from ..hw import emit
-from ..hw.elementwise import ElementwiseChannel
-from ..hw.lane import Lane
+from ..hw.elementwise.channel import ElementwiseChannel
+from ..hw.spmv.lane import Lane
+from ..hw.verilog import emit
 from . import yosys
 
 DEVICE = ("--85k", "--speed", "8", "--package", "CABGA756")

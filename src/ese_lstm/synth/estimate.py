@@ -7,9 +7,10 @@ from typing import Any
 
 from ..contract.config import EngineConfig
 from ..contract.errors import EseError
-from ..hw.export import TOP, engine_verilog
+from ..contract.published import XCKU060
+from ..hw.verilog.export import TOP, engine_verilog
 from . import delays, paths, units, yosys
-from .resources import TARGETS, XCKU060, Resources, resources
+from .resources import TARGETS, Resources, resources
 
 TARGET_MULTIPLIERS = 1024
 """TARGETS hold at this many."""

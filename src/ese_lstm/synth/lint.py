@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..contract.config import EngineConfig
 from ..contract.errors import EseError
-from ..hw.export import TOP, export_verilog
+from ..hw.verilog.export import TOP, export_verilog
 
 WAIVERS = Path(__file__).with_name("waivers.vlt")
 

@@ -5,9 +5,10 @@ from typing import Any
 
 from rich.table import Table
 
+from ..contract.published import ESE_RESOURCES, XCKU060, ChipResources
 from . import delays, ecp5, paths
 from .estimate import Estimate
-from .resources import ESE, TARGETS, XCKU060, Resources
+from .resources import TARGETS, Resources
 
 _COLUMNS = ("LUT", "logic", "as RAM", "shift", "FF", "in DSP", "BRAM36", "DSP48E2")
 
@@ -37,14 +38,14 @@ def totals_table(results: Mapping[str, Estimate]) -> Table:
     def part(value: float, available: float) -> str:
         return f"{value:,.0f}\n{100 * value / available:.1f} %"
 
-    def row(used: Resources, ram: float) -> list[str]:
+    def row(used: Resources | ChipResources, ram: float) -> list[str]:
         return [part(used.lut, XCKU060.lut), part(ram, XCKU060.lutram),
                 part(used.ff, XCKU060.ff), part(used.bram36, XCKU060.bram36),
                 part(used.dsp, XCKU060.dsp)]
 
     table.add_row("available", "", *(f"{value:,.0f}" for value in (
         XCKU060.lut, XCKU060.lutram, XCKU060.ff, XCKU060.bram36, XCKU060.dsp)), "")
-    table.add_row("ESE \\[rec]", "1,024", *row(ESE, ESE.lutram), "yes")
+    table.add_row("ESE \\[rec]", "1,024", *row(ESE_RESOURCES, ESE_RESOURCES.lutram), "yes")
     for name, found in results.items():
         total = found.total
         table.add_row(name, f"{found.config.multipliers:,}",
@@ -57,7 +58,7 @@ def as_json(results: Mapping[str, Estimate], note: str) -> dict[str, Any]:
     fields = ("lut", "lutram", "ff", "bram36", "dsp")
     return {"note": note, "device": "xcku060-ffva1156-2-e",
             "available": {field: getattr(XCKU060, field) for field in fields},
-            "ese": {field: getattr(ESE, field) for field in fields},
+            "ese": {field: getattr(ESE_RESOURCES, field) for field in fields},
             "targets_at_1024_multipliers": TARGETS,
             "engines": {name: found.as_dict() for name, found in results.items()}}
 

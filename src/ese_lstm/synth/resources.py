@@ -38,12 +38,6 @@ class Resources:
         return asdict(self)
 
 
-XCKU060 = Resources(lut=331_680, lutram=146_880, ff=663_360, bram36=1080, dsp=2760)
-"""Available; ``lutram`` is every LUT of a SLICEM."""
-
-ESE = Resources(lut=293_920, lutram=69_939, ff=453_068, bram36=947, dsp=1504)
-"""What ESE used [rec]."""
-
 TARGETS = {"lut": 0.45, "bram36": 0.40, "dsp": 0.42}
 """At most this much of the XCKU060 at 1,024 multipliers."""
 

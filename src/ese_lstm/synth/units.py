@@ -1,6 +1,6 @@
 """An exported Verilog text, cut into the units that are synthesised one by one.
 
-A unit is a module placed by ``hw.emit.place`` together with the modules that Amaranth made inside
+A unit is a module placed by ``hw.place`` together with the modules that Amaranth made inside
 it; those carry its name as prefix. Every unit is synthesised once, however often it is used.
 """
 

@@ -2,10 +2,11 @@
 
 | module | what |
 |---|---|
-| ``queen``, ``timit`` | corpora: clips and their texts or labels |
-| ``audio``, ``align``, ``features`` | samples, phone alignment, 153 inputs a frame |
-| ``dataset``, ``prepare`` | the dataset folder, and filling it (resumable) |
-| ``model``, ``streams``, ``trainer``, ``checkpoint`` | LSTMP, truncated BPTT, resumable training |
-| ``scoring``, ``evaluate`` | FER, PER, confusion; float or bit-exact fixed point |
-| ``pruning``, ``sensitivity`` | masks as parametrizations, schedules, PER against sparsity |
+| ``data`` | corpora, and the dataset folder that trainings read |
+| ``loop`` | steps by truncated back-propagation, checkpoints, resuming |
+| ``tasks`` | what is learned: distillation |
+| ``model``, ``lstmp``, ``tensors`` | the phone classifier, its LSTMP stack, their files |
+| ``pruning``, ``sharing`` | masks, rounding and shared weights as parametrizations |
+| ``calibration`` | frames that stand for the training set when formats are chosen |
+| ``evaluate``, ``scoring`` | answers, float or bit-exact fixed point; FER, PER, confusion |
 """

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from .data.streams import Corpus
 from .model import PhoneNet
-from .streams import Corpus
 
 UTTERANCES = 32
 

@@ -11,9 +11,9 @@ from ..contract.frames import quantise_frames, real_outputs
 from ..contract.image import Image
 from ..sim.golden.decode import decode_image
 from ..sim.golden.model import GoldenModel, Saturations
+from .data.streams import Corpus, Plan, gather, plan_streams
 from .model import PhoneNet, scores
 from .scoring import Scores, score
-from .streams import Corpus, Plan, gather, plan_streams
 
 STREAMS = 64
 STEPS = 25

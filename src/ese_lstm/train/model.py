@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..compress.network import Network
 from ..compress.read.checkpoint import load_network
+from ..contract import published
 from ..contract.errors import EseError
 from .lstmp import Lstmp
 from .tensors import read_tensors, save_tensors
@@ -21,9 +22,9 @@ METADATA_KEY = "ese-train"
 class Shape:
     """Dimensions of a phone classifier, and the delay of its answers in frames."""
 
-    inputs: int = 153
-    cells: int = 1024
-    projection: int = 512
+    inputs: int = published.INPUTS
+    cells: int = published.CELLS
+    projection: int = published.PROJECTION
     layers: int = 1
     peepholes: bool = True
     delay: int = 3

@@ -93,22 +93,17 @@ def label_statistics(labels: Sequence[NDArray[np.int64]], phones: int
 
 
 def recognise(values: NDArray[np.floating], priors: NDArray[np.floating],
-              bigram: NDArray[np.floating], prior_weight: float = PRIOR_WEIGHT,
-              bigram_weight: float = BIGRAM_WEIGHT) -> NDArray[np.int64]:
+              bigram: NDArray[np.floating]) -> NDArray[np.int64]:
     """Phone of each frame, (T,), from scores (T, phones).
 
-    Viterbi sees log posterior − prior_weight · log prior, and bigram_weight · log transition.
+    Viterbi sees log posterior − PRIOR_WEIGHT · log prior, and BIGRAM_WEIGHT · log transition.
     """
-    return viterbi(log_softmax(values) - prior_weight * priors, bigram_weight * bigram)
+    return viterbi(log_softmax(values) - PRIOR_WEIGHT * priors, BIGRAM_WEIGHT * bigram)
 
 
 def score(utterances: Sequence[tuple[NDArray[np.floating], NDArray[np.int64]]],
-          priors: NDArray[np.floating], bigram: NDArray[np.floating],
-          prior_weight: float = PRIOR_WEIGHT, bigram_weight: float = BIGRAM_WEIGHT) -> Scores:
-    """Score (scores (T, phones), labels (T,)) pairs.
-
-    Raises EseError if there is nothing to score. See :func:`recognise` for the weights.
-    """
+          priors: NDArray[np.floating], bigram: NDArray[np.floating]) -> Scores:
+    """Score (scores (T, phones), labels (T,)) pairs. Raises EseError if there are none."""
     if not utterances:
         raise EseError("evaluate: at least one utterance must be scored, got none")
     count = len(priors)
@@ -116,7 +111,7 @@ def score(utterances: Sequence[tuple[NDArray[np.floating], NDArray[np.int64]]],
     phones = errors = 0
     for values, labels in utterances:
         np.add.at(confusion, (labels, values.argmax(axis=1)), 1)
-        path = recognise(values, priors, bigram, prior_weight, bigram_weight)
+        path = recognise(values, priors, bigram)
         truth = phone_string(labels)
         phones += len(truth)
         errors += edit_distance(phone_string(path), truth)

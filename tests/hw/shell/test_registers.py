@@ -11,7 +11,7 @@ from ese_lstm.contract.counters import COUNTER_BITS, ENGINE_COUNTERS, SHELL_COUN
 from ese_lstm.contract.identity import identity_words
 from ese_lstm.contract.registers import COUNTERS, REGISTERS, Access, offset, register
 from ese_lstm.contract.shell import SHELL_PRESETS
-from ese_lstm.hw.shell.axi_lite import OKAY, SLVERR
+from ese_lstm.hw.axi.lite import OKAY, SLVERR
 from ese_lstm.hw.shell.registers import (
     RESET_CYCLES,
     Registers,

@@ -10,7 +10,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ese_lstm.contract.errors import EseError
-from ese_lstm.hw.emit import emit
+from ese_lstm.hw.verilog.emit import emit
 from ese_lstm.sim.rtl import verilator
 from ese_lstm.sim.rtl.bench import PATTERNS
 from ese_lstm.sim.rtl.verilator import SimulationError, Simulator, build, run

@@ -8,7 +8,7 @@ import pytest
 
 from ese_lstm.contract import timing
 from ese_lstm.contract.config import GATES, PRESETS, SHIFT_BITS, EngineConfig
-from ese_lstm.hw.elementwise import ElementwiseChannel
+from ese_lstm.hw.elementwise.channel import ElementwiseChannel
 from ese_lstm.sim.golden.arithmetic import IntegerArithmetic
 from ese_lstm.sim.rtl.bench import PATTERNS
 from ese_lstm.sim.rtl.lockstep import verilog_trace

@@ -12,9 +12,9 @@ from ese_lstm.compress.synthetic import LayerShape
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.layout import load_layout
 from ese_lstm.contract.shell import SHELL_PRESETS
-from ese_lstm.hw.export import engine_verilog
 from ese_lstm.hw.layouts import frame_in_layout, frame_out_layout
-from ese_lstm.hw.shell.export import shell_verilog
+from ese_lstm.hw.verilog.export import engine_verilog
+from ese_lstm.hw.verilog.shell_export import shell_verilog
 from ese_lstm.sim.rtl.load import load_beats
 from ese_lstm.sim.rtl.runner import _frame_words
 from ese_lstm.sim.rtl.words import from_bytes, unpack_words

@@ -7,8 +7,8 @@ import pytest
 
 from ese_lstm.contract.config import PRESETS, EngineConfig
 from ese_lstm.contract.layout import entry_layout
-from ese_lstm.hw.emit import emit
-from ese_lstm.hw.lane import Lane
+from ese_lstm.hw.spmv.lane import Lane
+from ese_lstm.hw.verilog.emit import emit
 from ese_lstm.sim.rtl.verilator import build, run
 from ese_lstm.sim.rtl.words import from_bytes, pack_words, to_bytes, unpack_words
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ese_lstm.contract.config import PRESETS
-from ese_lstm.hw.mac import MacGroup
+from ese_lstm.hw.spmv.mac import MacGroup
 from ese_lstm.sim.rtl.lockstep import verilog_trace
 from ese_lstm.sim.rtl.words import pack_words, unpack_words
 

@@ -6,8 +6,8 @@ import pytest
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.identity import identity_words
 from ese_lstm.contract.shell import SHELL_PRESETS
-from ese_lstm.hw.emit import emit
 from ese_lstm.hw.shell.registers import Registers
+from ese_lstm.hw.verilog.emit import emit
 from ese_lstm.sim.rtl.registers_bench import CHANNELS
 from ese_lstm.sim.rtl.verilator import build, run
 

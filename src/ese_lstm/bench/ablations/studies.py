@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...contract.errors import EseError
-from ...contract.published import SPEEDUP_BALANCED, SPEEDUP_DENSITY, SPEEDUP_UNBALANCED
+from ...contract.published import (
+    QUEUE_DEPTH,
+    SPEEDUP_BALANCED,
+    SPEEDUP_DENSITY,
+    SPEEDUP_UNBALANCED,
+)
 from ...contract.timing import ISSUES_PER_CELL
 from ...sim.golden.cycles import CycleReport, simulate_model
 from ..figures import dense_tops, rates
@@ -55,7 +60,8 @@ def queue_depth(bench: Bench) -> Study:
         Plot("depth", tuple(f"utilisation: {name}" for name in names), "utilisation %", log=True),
         (MODEL, "matrix, tile: balance of pruning (the published rule, and within each tile of "
                 "the program); pruning leaves a weight in every lane column, except in the third "
-                "series. The paper's queues are 8 deep [pub]; this engine's default is 32."))
+                f"series. The paper's queues are {QUEUE_DEPTH} deep [pub]; this engine's default "
+                "is 32."))
 
 
 def pruning(bench: Bench) -> Study:

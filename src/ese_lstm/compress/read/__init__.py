@@ -3,8 +3,8 @@
 | module | what it does |
 |---|---|
 | ``checkpoint`` | a file to its network, or to one per layer and direction |
-| ``tensor_file`` | tensors by name out of PyTorch's formats and safetensors |
-| ``onnx`` | the LSTM stack of an ONNX graph |
+| ``reader`` | what a reader of a format is, and the readers there are |
+| ``formats`` | the readers, one module a format |
 | ``names`` | which of our tensors each name of a file means |
 | ``parts`` | which recurrent part of a file is the network |
 | ``state_dict`` | the tensors of a part to layers |

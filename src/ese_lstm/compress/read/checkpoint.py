@@ -1,7 +1,7 @@
 """Checkpoint files to networks, without ever executing code from a file.
 
-What is taken, what is refused and what is left to the host: :mod:`parts`, :mod:`left`. Files of
-PyTorch and safetensors are read by :mod:`tensor_file`, ``.onnx`` by :mod:`onnx.file`.
+What is taken, what is refused and what is left to the host: :mod:`parts`, :mod:`left`. The files
+themselves are read by the modules of :mod:`formats`.
 """
 
 import hashlib
@@ -13,13 +13,9 @@ from ...contract.errors import EseError
 from ..network import Network
 from .left import note_left, refuse_lost, shown
 from .names import Tensors, apply_key_map, mapped_name, quoted
-from .onnx.file import ONNX_GATE_ORDER, read_onnx
 from .parts import choose
+from .reader import Reader, reader_of
 from .state_dict import TORCH_GATE_ORDER, Place, parse_gate_order, read_layers
-from .tensor_file import TensorFile, read_safetensors, read_torch
-
-TORCH_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin")
-SUFFIXES = (*TORCH_SUFFIXES, ".safetensors", ".onnx")
 
 
 @dataclass(frozen=True)
@@ -41,7 +37,7 @@ def load_network(path: Path, prefix: str | None = None, gate_order: str | None =
 
     prefix: which stack; or several parts' in the order of the layers, separated by commas.
     gate_order: None for the format's own. key_map: our names of tensors to the file's, or to
-    ``transpose(NAME)`` of them; an ONNX file fixes both. Raises EseError, naming the file, if it
+    ``transpose(NAME)`` of them; a format may fix both. Raises EseError, naming the file, if it
     can't be read as data alone, holds no such stack or more than one, tensors below the prefix
     that are no LSTM's, or a bidirectional one (:func:`load_stacks`). Tensors elsewhere are left to
     the host, and named in the network's notes.
@@ -58,9 +54,10 @@ def load_stacks(path: Path, prefix: str | None = None, gate_order: str | None = 
     """As :func:`load_network`, but a bidirectional LSTM gives one network per layer and
     direction: layer by layer, forward before reverse. A host joins them: the input of layer k+1
     is [forward | reverse] of layer k, the reverse outputs brought back into time's order."""
-    _check_format(path, gate_order, key_map)
-    file = _read(path, key_map, prefix)
-    if path.suffix == ".onnx":  # one stack, gates in our order
+    reader = reader_of(path)
+    _check_stated(reader, path, gate_order, key_map)
+    file = reader.read(path, prefix, [mapped_name(name) for name in (key_map or {}).values()])
+    if reader.stated:  # one stack, gates in our order
         prefix = gate_order = None
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     tensors = apply_key_map(file.tensors, key_map, path.name) if key_map else file.tensors
@@ -86,35 +83,38 @@ def load_stacks(path: Path, prefix: str | None = None, gate_order: str | None = 
         Stack((f"l{layer}." if deep else "") + ("reverse" if reverse else "forward"), reverse,
               Network((made,), path.name, digest, notes))
         for (layer, reverse), made in layers.items())
-    _check_joined(stacks, list(layers), path)
+    _check_joined(stacks, list(layers), path.name, both=reader.stated is None)
     return stacks
 
 
-def _check_format(path: Path, gate_order: str | None, key_map: Mapping[str, str] | None) -> None:
-    """What an ONNX file says itself must not be said otherwise. Raises EseError if it is."""
-    if path.suffix != ".onnx":
+def _check_stated(reader: Reader, path: Path, gate_order: str | None,
+                  key_map: Mapping[str, str] | None) -> None:
+    """What a file says itself must not be said otherwise. Raises EseError if it is."""
+    stated = reader.stated
+    if stated is None:
         return
     if gate_order is not None and parse_gate_order(gate_order) != parse_gate_order(
-            ONNX_GATE_ORDER):
-        raise EseError(f"gate_order: must be {ONNX_GATE_ORDER} or not be given for {path.name}, "
-                       f"because ONNX fixes the order, got {gate_order!r}")
+            stated.gate_order):
+        raise EseError(f"gate_order: must be {stated.gate_order} or not be given for {path.name}, "
+                       f"because {stated.order_by} fixes the order, got {gate_order!r}")
     if key_map:
-        raise EseError(f"key_map: must not be given for {path.name}, because ONNX's LSTM nodes say "
+        raise EseError(f"key_map: must not be given for {path.name}, because {stated.names_by} say "
                        f"which tensor is which, got {', '.join(key_map)}")
 
 
-def _check_joined(stacks: tuple[Stack, ...], places: list[Place], path: Path) -> None:
-    """Every layer reads the joined outputs of the one below, and in PyTorch's files all have both
-    directions. Raises EseError if not."""
+def _check_joined(stacks: tuple[Stack, ...], places: list[Place], source: str, both: bool
+                  ) -> None:
+    """Every layer reads the joined outputs of the one below, and if ``both`` has both directions.
+    Raises EseError if not."""
     width: int | None = None
     for layer in range(places[-1][0] + 1):
         here = [stack.network for stack, place in zip(stacks, places, strict=True)
                 if place[0] == layer]
-        if len(here) < 2 and path.suffix != ".onnx":
-            raise EseError(f"checkpoint: {path.name} must have both directions of every layer, "
+        if len(here) < 2 and both:
+            raise EseError(f"checkpoint: {source} must have both directions of every layer, "
                            f"but layer {layer} has one")
         if any(network.inputs != (width or network.inputs) for network in here):
-            raise EseError(f"checkpoint: {path.name} layer {layer} must read the {width} joined "
+            raise EseError(f"checkpoint: {source} layer {layer} must read the {width} joined "
                            f"outputs of layer {layer - 1}, but reads "
                            f"{', '.join(str(n.inputs) for n in here)}")
         width = sum(network.outputs for network in here)
@@ -123,18 +123,4 @@ def _check_joined(stacks: tuple[Stack, ...], places: list[Place], path: Path) ->
 def load_tensors(path: Path) -> Tensors:
     """Every tensor of the state dict that holds the LSTM, by name. Raises EseError as
     :func:`load_network`."""
-    return _read(path, None).tensors
-
-
-def _read(path: Path, key_map: Mapping[str, str] | None, prefix: str | None = None
-          ) -> TensorFile:
-    if not path.is_file():
-        raise EseError(f"checkpoint: must be a file, got {str(path)!r}")
-    if path.suffix not in SUFFIXES:
-        raise EseError(f"checkpoint: must end in {', '.join(SUFFIXES)}, got {path.name!r}")
-    if path.suffix == ".onnx":
-        found = read_onnx(path, prefix)
-        return TensorFile(found.tensors, notes=found.notes)
-    if path.suffix == ".safetensors":
-        return read_safetensors(path)
-    return read_torch(path, [mapped_name(name) for name in (key_map or {}).values()])
+    return reader_of(path).read(path, None, ()).tensors

@@ -16,7 +16,7 @@ from .names import (
     several,
     shape_of,
 )
-from .tensor_file import TensorFile
+from .reader import TensorFile
 
 _ESCAPE = "; if that is no part of it, name the LSTM's own tensors with --key-map"
 

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from ...contract.shell import ShellConfig
-from ..shell.load_unit import memory_beat_layout
+from ..axi.memory import memory_beat_layout
 
 PATIENCE = 255
 """Cycles without a word after which an unfinished beat or burst goes on as it is: a packet with a
@@ -31,7 +31,7 @@ class Gather(wiring.Component):
 
     Members
     -------
-    words: stream of ``load_unit.memory_beat_layout``; addresses are multiples of a word's bytes.
+    words: stream of ``axi.memory.memory_beat_layout``; addresses are multiples of a word's bytes.
     beats: stream of :func:`gathered_layout`. empty: no word is held here.
 
     Latency: a beat's last word → beat, 1 cycle if words are narrower, else 0. Throughput: a word

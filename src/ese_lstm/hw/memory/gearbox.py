@@ -10,7 +10,7 @@ from ...contract.config import EngineConfig
 from ...contract.layout import row_layout
 from ...contract.shell import ShellConfig
 from ..layouts import struct
-from ..mac import DISTRIBUTED
+from ..parts import DISTRIBUTED
 
 WORD_BITS = 32
 LINES = 32

@@ -8,7 +8,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ...contract.shell import ShellConfig
-from .axi import (
+from ..axi.memory import (
     LENGTH_BITS,
     SLVERR,
     UNANSWERED,
@@ -49,8 +49,8 @@ class Guard(wiring.Component):
     Members
     -------
     inside_ar, inside_aw, inside_w; inside_r, inside_b: from and to the masters inside, as
-    :mod:`axi` lays them out. A burst's AW comes before its W or with it, one burst's W ends before
-    the next AW, and W's ``last`` fits AW's length.
+    :mod:`axi.memory` lays them out. A burst's AW comes before its W or with it, one burst's W ends
+    before the next AW, and W's ``last`` fits AW's length.
     ar, aw, w; r, b: the memory's side. VALID and payload of ar, aw and w are registers; an offer
     stays as it is until it is taken. W's last is counted here. READY of r and b depends on
     registers and on inside_r.ready, inside_b.ready.

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from ...contract.shell import ShellConfig
-from .axi import RESPONSE_ERROR, page_beats, read_layout, request_layout
+from ..axi.memory import RESPONSE_ERROR, page_beats, read_layout, request_layout
 
 BEAT_COUNT_BITS = 40
 
@@ -27,7 +27,7 @@ class ReadMaster(wiring.Component):
     base: byte address; its bits below a beat are ignored. beats: at least 1. Both stay the same
     from the cycle of ``run`` until idle. run: see above; a fall of one cycle is enough to start
     over. live: data taken now belong to this run. idle: nothing is asked for or under way.
-    ar, r: :func:`axi.request_layout`, :func:`axi.read_layout`. data: the beats, in order.
+    ar, r: ``request_layout`` and ``read_layout`` of :mod:`axi.memory`. data: the beats, in order.
     error: a beat of this cycle came with SLVERR or DECERR; its data go on as they are.
 
     Latency: run → first request, 3 cycles; beat of R → data, combinational. Throughput: a beat a

@@ -8,9 +8,9 @@ from amaranth.utils import exact_log2
 from ...contract.config import EngineConfig
 from ...contract.layout import row_layout
 from ...contract.shell import ShellConfig
-from ..emit import place
+from ..axi.memory import read_layout, request_layout
 from ..layouts import struct
-from .axi import read_layout, request_layout
+from ..place import place
 from .gearbox import ROW_COUNT_BITS, WORD_BITS, Gearbox
 from .read_master import BEAT_COUNT_BITS, ReadMaster
 
@@ -30,7 +30,7 @@ class RowFetch(wiring.Component):
     -------
     base: byte address of row 0, a multiple of the beat's bytes. count: rows of a round; 0: fetch
     nothing. Both change only while idle. enable: wire the engine's ``rows_enable``.
-    rows: to the engine's ``rows``. ar, r: the memory port's read channels (:mod:`axi`).
+    rows: to the engine's ``rows``. ar, r: the memory port's read channels (:mod:`axi.memory`).
     idle: nothing is under way on the memory port. error: a beat came with SLVERR or DECERR, one
     cycle each; its rows are then wrong, and the engine may wait for entries that never come until
     it is reset, while the memory port goes on.

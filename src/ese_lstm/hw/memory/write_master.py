@@ -7,16 +7,16 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
 from ...contract.shell import ShellConfig
-from ..emit import place
-from ..shell.load_unit import memory_beat_layout
-from .axi import (
+from ..axi.memory import (
     RESPONSE_ERROR,
     UNANSWERED,
+    memory_beat_layout,
     page_beats,
     request_layout,
     response_layout,
     write_layout,
 )
+from ..place import place
 from .gather import PATIENCE, Gather, gathered_layout
 
 REQUESTS = 4
@@ -35,8 +35,8 @@ class WriteMaster(wiring.Component):
 
     Members
     -------
-    words: stream of ``load_unit.memory_beat_layout``; addresses are multiples of a word's bytes.
-    aw, w, b: :func:`axi.request_layout`, :func:`axi.write_layout`, :func:`axi.response_layout`.
+    words: stream of ``axi.memory.memory_beat_layout``; addresses are multiples of a word's bytes.
+    aw, w, b: ``request_layout``, ``write_layout`` and ``response_layout`` of :mod:`axi.memory`.
     idle: every word taken has been written and answered. error: a burst was answered with SLVERR
     or DECERR, one cycle each.
 

@@ -7,8 +7,8 @@ from amaranth.lib.wiring import In, Out
 from ...contract.config import EngineConfig, bits_for
 from ...contract.packets import ACTIVE_BIT, START_BIT, container_bits, row_beats
 from ...contract.shell import ShellConfig
+from ..axi.stream import beat_layout
 from ..layouts import frame_in_layout
-from .axis import beat_layout
 
 
 class FrameUnpack(wiring.Component):
@@ -25,7 +25,7 @@ class FrameUnpack(wiring.Component):
 
     Members
     -------
-    beats: stream of ``axis.beat_layout``. enable: the engine takes frames. While low, packets
+    beats: stream of ``axi.stream.beat_layout``. enable: the engine takes frames. While low, packets
     wait; one of which a part has been taken is forgotten and its rest swallowed.
     input_width: rows of features in a packet; 0 refuses every packet.
     frames: stream of ``layouts.frame_in_layout``.

@@ -1,7 +1,7 @@
 """Load packets of the host to beats of the engine's load port and bytes of external memory."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
@@ -9,17 +9,11 @@ from ...contract.config import EngineConfig, bits_for
 from ...contract.layout import SECTION_BITS, Section, header_layout, load_layout
 from ...contract.packets import MEMORY_SECTION, descriptor_layout, load_sections
 from ...contract.shell import ShellConfig
+from ..axi.memory import memory_beat_layout
+from ..axi.stream import beat_layout
 from ..layouts import struct
-from .axis import beat_layout
 
 ERRORS = ("section", "lane", "busy", "length")
-
-
-def memory_beat_layout(shell: ShellConfig) -> data.StructLayout:
-    """``stream_bits`` of data for external memory at a byte address; last of its packet."""
-    return data.StructLayout({"data": unsigned(shell.stream_bits),
-                              "address": unsigned(shell.memory_address_bits),
-                              "last": unsigned(1)})
 
 
 class LoadUnit(wiring.Component):
@@ -34,7 +28,7 @@ class LoadUnit(wiring.Component):
 
     Members
     -------
-    beats: stream of ``axis.beat_layout``. load: stream of ``contract.layout.load_layout``.
+    beats: stream of ``axi.stream.beat_layout``. load: stream of ``contract.layout.load_layout``.
     memory: stream of :func:`memory_beat_layout`; only if the engine streams weights.
     enable: the engine is idle and stays so; looked at when a packet begins. hold: forget the
     packet under way, swallow its rest, take no other, forget the header; a word that ``memory``

@@ -10,14 +10,13 @@ from amaranth.utils import exact_log2
 from ...contract.config import EngineConfig
 from ...contract.layout import row_layout
 from ...contract.shell import ShellConfig
-from ..emit import place
+from ..axi.memory import LENGTH_BITS, memory_beat_layout
 from ..layouts import struct
-from ..memory.axi import LENGTH_BITS
 from ..memory.gearbox import ROW_COUNT_BITS
 from ..memory.guard import TIMEOUT_BITS, Guard
 from ..memory.row_fetch import RowFetch
 from ..memory.write_master import WriteMaster
-from .load_unit import memory_beat_layout
+from ..place import place
 
 INCR = 0b01
 CACHE = 0b0011

@@ -17,9 +17,9 @@ from ...contract.registers import (
     register,
 )
 from ...contract.shell import ShellConfig
+from ..axi.lite import AxiLiteSlave, axi_lite_signature
 from ..counters import counter_layout
-from ..emit import place
-from .axi_lite import AxiLiteSlave, axi_lite_signature
+from ..place import place
 
 RESET_CYCLES = 16
 """Cycles for which soft_reset is high, at least."""

@@ -8,8 +8,8 @@ from amaranth.lib.wiring import In, Out
 from ...contract.config import EngineConfig, bits_for
 from ...contract.packets import container_bits, row_beats
 from ...contract.shell import ShellConfig
+from ..axi.stream import beat_layout
 from ..layouts import frame_out_layout
-from .axis import beat_layout
 
 
 class ResultPack(wiring.Component):
@@ -24,7 +24,7 @@ class ResultPack(wiring.Component):
 
     Members
     -------
-    rows: stream of ``layouts.frame_out_layout``. beats: stream of ``axis.beat_layout``.
+    rows: stream of ``layouts.frame_out_layout``. beats: stream of ``axi.stream.beat_layout``.
     cut: forget the rows. A beat that is offered stays, as AXI wants, and a packet of which a beat
     was offered ends early, with one more beat (TLAST high, data 0) if it needs one.
     packet: the last beat of a packet leaves, for one cycle; not of one that was cut.

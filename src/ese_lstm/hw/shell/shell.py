@@ -10,9 +10,9 @@ from amaranth.lib.wiring import Flow, In, Member, Out
 from ...contract.config import EngineConfig
 from ...contract.registers import ADDRESS_BITS, DATA_BITS
 from ...contract.shell import ShellConfig
-from ..emit import place
+from ..axi.lite import axi_lite_signature
 from ..engine import Engine
-from .axi_lite import axi_lite_signature
+from ..place import place
 from .frame_unpack import FrameUnpack
 from .load_unit import ERRORS, LoadUnit
 from .memory_port import MemoryPort, memory_ports

@@ -7,7 +7,7 @@ from amaranth.hdl import ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
-from ...hw import emit
+from ...hw.verilog import emit
 from .verilator import build, run
 from .words import from_bytes, to_bytes
 

@@ -14,8 +14,8 @@ from ...contract.layout import epilogue_layout, header_layout, segment_layout
 from ...contract.memory import MemoryTiming
 from ...contract.shell import ShellConfig
 from ...hw.counters import COUNTERS
-from ...hw.export import TOP, engine_verilog
 from ...hw.layouts import frame_in_layout, frame_out_layout
+from ...hw.verilog.export import TOP, engine_verilog
 from .load import load_beats
 from .memory_model import memory_job
 from .streamed_top import STREAMED_TOP, streamed_verilog

@@ -12,7 +12,7 @@ from ...contract.image import Image
 from ...contract.packets import frame_widths, load_packets, pack_frames, row_beats, unpack_results
 from ...contract.registers import COUNTERS
 from ...contract.shell import ShellConfig
-from ...hw.shell.export import TOP, shell_verilog
+from ...hw.verilog.shell_export import TOP, shell_verilog
 from .packets import join_packets
 from .verilator import Progress, Simulator, build, run
 

@@ -9,11 +9,12 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ...contract.config import EngineConfig
 from ...contract.shell import ShellConfig
-from ...hw import emit
+from ...hw.axi.memory import read_layout, request_layout
 from ...hw.engine import Engine
-from ...hw.memory.axi import read_layout, request_layout
 from ...hw.memory.gearbox import ROW_COUNT_BITS
 from ...hw.memory.row_fetch import RowFetch
+from ...hw.place import place
+from ...hw.verilog import emit
 
 STREAMED_TOP = "ese_streamed"
 
@@ -49,8 +50,8 @@ class StreamedEngine(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         engine, fetch = self._engine, RowFetch(config=self.config, shell=self.shell)
-        emit.place(m, platform, "engine", engine, module="ese_engine")
-        emit.place(m, platform, "fetch", fetch, module="ese_row_fetch")
+        place(m, platform, "engine", engine, module="ese_engine")
+        place(m, platform, "fetch", fetch, module="ese_row_fetch")
         for name, member in self._members.items():
             outer, inner = getattr(self, name), getattr(engine, name)
             if member.is_signature and member.flow == Out:

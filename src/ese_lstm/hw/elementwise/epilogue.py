@@ -1,0 +1,191 @@
+"""Epilogue sequencer: drains finished tiles row by row while the next tile accumulates."""
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from ...contract import timing
+from ...contract.config import GATES, SHIFT_BITS, EngineConfig, bits_for
+from ...contract.layout import epilogue_layout
+from ..layouts import struct
+from ..parts import DISTRIBUTED
+
+
+def sample_layout(config: EngineConfig) -> data.StructLayout:
+    """What goes with a drained row through the element-wise unit; the same for all channels.
+
+    valid: a row was issued. lstm, gate (0…3 = i, f, g, o), shift: see ``ElementwiseChannel``.
+    param, cell, dest: addresses of its bias and peephole, its cell state, its result (gate o or
+    linear). output, last: the result also leaves by the frame output, as the frame's last.
+    """
+    return data.StructLayout({
+        "valid": unsigned(1), "lstm": unsigned(1), "gate": unsigned(2),
+        "shift": unsigned(SHIFT_BITS), "param": unsigned(config.param_address_bits),
+        "cell": unsigned(config.cell_address_bits),
+        "dest": unsigned(config.activation_address_bits),
+        "output": unsigned(1), "last": unsigned(1),
+        "active": unsigned(config.channels), "start": unsigned(config.channels)})
+
+
+class EpilogueSequencer(wiring.Component):
+    """Issue the rows of each finished tile, one a cycle, in the program's order.
+
+    A cell's rows i, f, g of cell k and row o of cell k − ``timing.O_SKEW`` take four cycles:
+    gate o's peephole reads the new cell state, which by then has been written. A linear tile
+    takes one cycle a row.
+
+    Parameters
+    ----------
+    config: engine configuration; uses lanes, acc_rows, epilogue_depth.
+
+    Members
+    -------
+    write, write_address, write_data: store an epilogue (``contract.layout.epilogue_layout``).
+    done: one bit a bank, the tile in it is complete in every lane. bank_clear: one bit a bank,
+    its last row was issued in the last cycle.
+    active_even, start_even, active_odd, start_odd: channels of the frame of that parity.
+    room: the frame output takes one more result. output_issued: one is on its way.
+    row: row to drain from either bank, in the cycle of its issue. select_0, select_1 (one bit a
+    lane): from which bank and lane, registered, the cycle after.
+    sample: :func:`sample_layout`, in the same cycle as the selects.
+    stall_output: a cycle lost waiting for room.
+
+    Latency: ``done`` → first row issued, timing.EPILOGUE_START; issue → select, 1 cycle. A tile
+    occupies 4·(cells + O_SKEW) cycles or as many as it has linear rows.
+    """
+
+    def __init__(self, *, config: EngineConfig) -> None:
+        self.config = config
+        mask = In(config.channels)
+        super().__init__({
+            "write": In(1), "write_address": In(bits_for(config.epilogue_depth)),
+            "write_data": In(epilogue_layout(config).bits),
+            "done": In(2), "bank_clear": Out(2),
+            "active_even": mask, "start_even": mask, "active_odd": mask, "start_odd": mask,
+            "room": In(1), "output_issued": Out(1),
+            "select_0": Out(config.lanes), "select_1": Out(config.lanes),
+            "row": Out(config.row_bits),
+            "sample": Out(sample_layout(config)), "stall_output": Out(1),
+        })
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a tile's ``done`` to the issue of its first row."""
+        return timing.EPILOGUE_START
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self.config
+
+        m.submodules.epilogues = epilogues = Memory(
+            shape=struct(epilogue_layout(config)), depth=max(config.epilogue_depth, 2), init=[],
+            attrs=DISTRIBUTED)
+        writer, reader = epilogues.write_port(), epilogues.read_port(domain="comb")
+        pointer = Signal(bits_for(config.epilogue_depth))
+        m.d.comb += [writer.en.eq(self.write), writer.addr.eq(self.write_address),
+                     writer.data.eq(self.write_data), reader.addr.eq(pointer)]
+        tile = reader.data
+
+        busy, bank, parity = Signal(), Signal(), Signal()
+        lstm, output, output_last = Signal(), Signal(), Signal()
+        shift = Signal(SHIFT_BITS)
+        active, start = Signal(config.channels), Signal(config.channels)
+        dest = Signal(config.activation_address_bits)
+        gate = Signal(range(GATES))
+        skew, skewed = Signal(range(timing.O_SKEW + 1)), Signal()
+        count_bits = bits_for(config.rows_per_tile + 1)
+        # The lead position serves gates i, f, g and linear rows, the trail position gate o.
+        lead = _Position("lead", config, count_bits)
+        trail = _Position("trail", config, count_bits)
+
+        begin = Signal()
+        m.d.comb += begin.eq(~busy & self.done.bit_select(bank, 1))
+        with m.If(begin):
+            m.d.sync += [busy.eq(1), pointer.eq(Mux(tile.end, 0, pointer + 1)),
+                         parity.eq(parity ^ tile.end)]
+        # While idle the next tile is loaded over and over, so that only ``busy`` waits for it.
+        with m.If(~busy):
+            m.d.sync += [lstm.eq(tile.lstm), shift.eq(tile.shift),
+                         output.eq(tile.output), output_last.eq(tile.output_last),
+                         dest.eq(Mux(parity, tile.dest_odd, tile.dest_even)),
+                         active.eq(Mux(parity, self.active_odd, self.active_even)),
+                         start.eq(Mux(parity, self.start_odd, self.start_even)),
+                         gate.eq(0), skew.eq(timing.O_SKEW), skewed.eq(0)]
+            lead.restart(m, tile)
+            trail.restart(m, tile)
+
+        at_o, is_result, valid, stalled, advance, final = (
+            Signal(name=name) for name in ("at_o", "is_result", "valid", "stalled", "advance",
+                                           "final"))
+        m.d.comb += [
+            at_o.eq(lstm & (gate == GATES - 1)),
+            valid.eq(Mux(at_o, skewed, lead.some)),
+            is_result.eq(busy & valid & (at_o | ~lstm)),
+            stalled.eq(is_result & output & ~self.room),
+            advance.eq(busy & ~stalled),
+            final.eq(advance & is_result & Mux(lstm, trail.one, lead.one)),
+            self.output_issued.eq(advance & is_result & output),
+            self.stall_output.eq(stalled),
+        ]
+        with m.If(advance):
+            m.d.sync += gate.eq(gate + 1)
+            with m.If((~lstm | (gate == GATES - 1)) & lead.some):
+                lead.advance(m, lstm)
+            with m.If(at_o):
+                with m.If(skewed):
+                    trail.advance(m, lstm)
+                with m.Else():
+                    m.d.sync += [skew.eq(skew - 1), skewed.eq(skew == 1)]
+            with m.If(is_result):
+                m.d.sync += dest.eq(dest + 1)
+        m.d.sync += self.bank_clear.eq(0)
+        with m.If(final):
+            m.d.sync += [busy.eq(0), bank.eq(~bank),
+                         self.bank_clear.bit_select(bank, 1).eq(1)]
+
+        issued = Signal()
+        m.d.comb += issued.eq(advance & valid)
+        slot = Mux(at_o, trail.slot, lead.slot)
+        m.d.comb += self.row.eq(Mux(lstm, (slot << 2) | gate, slot))
+        here = {name: Mux(at_o, getattr(trail, name), getattr(lead, name))
+                for name in ("lane", "cell", "param")}
+        m.d.sync += [
+            self.select_0.eq(Mux(issued & ~bank, here["lane"], 0)),
+            self.select_1.eq(Mux(issued & bank, here["lane"], 0)),
+            self.sample.valid.eq(issued), self.sample.lstm.eq(lstm), self.sample.gate.eq(gate),
+            self.sample.shift.eq(shift), self.sample.cell.eq(here["cell"]),
+            self.sample.param.eq(Mux(lstm, here["param"] + gate, here["param"])),
+            self.sample.dest.eq(dest), self.sample.output.eq(output),
+            self.sample.last.eq(output_last & final),
+            self.sample.active.eq(active), self.sample.start.eq(start)]
+        return m
+
+
+class _Position:
+    """Registers that point at one cell or linear row of the tile: lane (one-hot), slot in the
+    lane's bank, cell and param address, how many are left, if some are and if it is the last."""
+
+    def __init__(self, name: str, config: EngineConfig, count_bits: int) -> None:
+        self.lanes = config.lanes
+        self.lane = Signal(config.lanes, name=f"{name}_lane")
+        self.slot = Signal(config.row_bits, name=f"{name}_slot")
+        self.cell = Signal(config.cell_address_bits, name=f"{name}_cell")
+        self.param = Signal(config.param_address_bits, name=f"{name}_param")
+        self.left = Signal(count_bits, name=f"{name}_left")
+        self.some, self.one = Signal(name=f"{name}_some"), Signal(name=f"{name}_one")
+
+    def restart(self, m: Module, tile: data.View) -> None:
+        """Point at the tile's first unit."""
+        m.d.sync += [self.lane.eq(1), self.slot.eq(0), self.cell.eq(tile.cell_base),
+                     self.param.eq(tile.param_base), self.left.eq(tile.count),
+                     self.some.eq(tile.count != 0), self.one.eq(tile.count == 1)]
+
+    def advance(self, m: Module, lstm: Signal) -> None:
+        """Point at the next unit."""
+        m.d.sync += [self.lane.eq(self.lane.rotate_left(1)),
+                     self.slot.eq(self.slot + self.lane[self.lanes - 1]),
+                     self.cell.eq(self.cell + 1),
+                     self.param.eq(self.param + Mux(lstm, GATES, 1)),
+                     self.left.eq(self.left - 1), self.some.eq(self.left != 1),
+                     self.one.eq(self.left == 2)]
