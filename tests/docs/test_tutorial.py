@@ -1,4 +1,4 @@
-"""The tutorial's commands and programs run, in order, in an empty folder; the notebook's cells too."""
+"""The tutorial's commands and programs run, in order, in an empty folder; so do the notebook's."""
 
 import json
 import re
