@@ -14,13 +14,16 @@ CURVE_FLAGS ?= --densities 0.5,0.3,0.2,0.112,0.08 --epochs 1 --rate 0.001 --drop
 	--input-dropout 0.1 --brief
 SECONDS ?= 600
 PYTEST_FLAGS ?= -n 2 --dist worksteal
+CONSTRAINTS ?= constraints.txt
+LOWEST_TESTS ?= tests/contract tests/compress tests/train tests/cli tests/sim/golden tests/boards \
+	tests/docs tests/test_public.py tests/sim/rtl/test_engine_bench.py
 
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo bench ablations test prove sim verilog synth timing lint-verilog lint types clean
-.PHONY: fuzz compress-speed report-check
+.PHONY: fuzz compress-speed report-check test-lowest docs dist dist-check
 .PHONY: speech demo-speech curves bench-shell bench-streaming bench-resemblyzer distclean
 
 help:  ## this list
@@ -79,6 +82,10 @@ report-check: $(VENV)/.ready-dev  ## ese report in headless Chromium; screenshot
 test: lint types $(VENV)/.ready-dev  ## lint, types, all tests and every cocotb bench
 	$(BIN)/pytest $(PYTEST_FLAGS)
 
+test-lowest:  ## a quick part of the tests with the lowest versions of what we depend on
+	$(MAKE) VENV=build/lowest CONSTRAINTS=constraints-lowest.txt build/lowest/.ready-lowest
+	build/lowest/bin/pytest $(PYTEST_FLAGS) $(LOWEST_TESTS)
+
 fuzz: $(VENV)/.ready-dev  ## the random tests with fresh seeds, for SECONDS (600); prints how to repeat
 	$(BIN)/python tests/fuzz.py $(SECONDS) $(FUZZ_FLAGS)
 
@@ -106,13 +113,25 @@ lint: $(VENV)/.ready-dev  ## ruff
 types: $(VENV)/.ready-dev  ## mypy
 	$(BIN)/mypy
 
+docs: $(VENV)/.ready-docs  ## the documentation as a site, in build/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+dist: $(VENV)/.ready-dist  ## source archive and wheel in dist/, and what they hold is checked
+	rm -rf dist build/lib
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python tests/dist.py contents dist
+
+dist-check: dist  ## the wheel in an empty environment: compress, simulate, verilog, without a clone
+	$(BIN)/python tests/dist.py run dist $(CONSTRAINTS)
+
 clean:  ## what the targets above wrote
 	rm -rf build .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 distclean: clean  ## and the virtual environment
 	rm -rf $(VENV)
 
-# Set-up: one stamp a set of extras, renewed when pyproject.toml changes.
+# Set-up: one stamp a set of extras, renewed when pyproject.toml or the versions change.
 
 $(VENV)/bin/python:
 	@command -v $(PYTHON) >/dev/null || { \
@@ -131,9 +150,13 @@ EXTRAS_train := [train,sim,bench]
 EXTRAS_mel := [train,sim,demo]
 EXTRAS_synth := [synth]
 EXTRAS_prove := [prove]
+EXTRAS_docs := [docs]
+EXTRAS_dist := [dist]
+EXTRAS_lowest := [compress,onnx,train,sim,demo,bench,synth,prove,dev]
 EXTRAS_dev := [compress,onnx,train,sim,demo,bench,synth,prove,dev]
 
-$(VENV)/.ready-%: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.ready-%: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
 	@echo "Installing into $(VENV) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.$(EXTRAS_$*)'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) \
+		-e '.$(EXTRAS_$*)'
 	@touch $@

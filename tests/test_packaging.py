@@ -1,7 +1,9 @@
 """Both ways of installing give the tree of ``src/``, and the links at the top only lead into it."""
 
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -52,3 +54,32 @@ def test_verilog_can_be_written_without_torch() -> None:
     script = ("import sys; sys.modules['torch'] = None; import ese_lstm.hw.verilog.export, "
               "ese_lstm.cli.main, ese_lstm.sim.golden.model")
     subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)
+
+
+def test_the_lowest_versions_are_those_that_are_tested() -> None:
+    """Of all extras but those that make pages and archives; torch is pinned with a reason."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    asked = [*project["dependencies"],
+             *(line for name in extras if name not in ("docs", "dist") for line in extras[name])]
+    lowest = {match[1]: match[2] for line in asked
+              if (match := re.match(r"([\w-]+)(?:\[[\w-]+\])?>=([\w.]+)", line))}
+    assert len(lowest) > 20
+    pinned = dict(line.split("==") for line in
+                  (ROOT / "constraints-lowest.txt").read_text().splitlines() if "==" in line)
+    assert pinned.pop("torch") and lowest.pop("torch")
+    assert {name: released(version) for name, version in pinned.items()} == {
+        name: released(version) for name, version in lowest.items()}
+
+
+def test_what_make_installs_is_allowed() -> None:
+    pinned = (ROOT / "constraints.txt").read_text()
+    assert re.search(r"^torch==\d+\.\d+\.\d+$", pinned, re.MULTILINE), "a range may pull CUDA"
+
+
+def released(version: str) -> tuple[str, ...]:
+    """Without the trailing zeros and the builds that a range need not say."""
+    parts = version.partition(".post")[0].split(".")
+    while parts[-1] == "0":
+        parts.pop()
+    return tuple(parts)

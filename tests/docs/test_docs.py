@@ -10,8 +10,8 @@ from ese_lstm.contract.registers import register
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "src" / "ese_lstm"
-DOCUMENTS = ("README.md", "docs/architecture.md", "docs/compression.md", "docs/runtime.md",
-             "docs/system.md", "docs/training.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/compression.md",
+             "docs/runtime.md", "docs/system.md", "docs/training.md")
 ROOMS = "boards|cli|compress|contract|demo|docs|examples|hw|runtime|search|sim|tests|train"
 
 
