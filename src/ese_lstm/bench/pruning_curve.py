@@ -4,19 +4,20 @@ import dataclasses
 import json
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
+from ..cli.settings import chosen, setting_options
 from ..cli.terminal import Progress, exit_codes
 from ..contract.config import PRESETS, load_config
 from ..contract.errors import EseError
 from ..contract.files import check_folder, write_contents
 from ..search.curve import CURVES, DENSE, CurveOptions, CurvePoint, run_curves
 from ..train.data.dataset import Dataset
-from ..train.loop.trainer import TrainOptions
+from ..train.options import TrainOptions
 from .ablations.study import Column, Plot, Study, Value, write_study
 from .tables import show
 
@@ -24,18 +25,6 @@ NAME = "pruning-curve"
 FULL = "xcku060-32x32"
 DENSITIES = "0.5,0.3,0.2,0.15,0.112,0.08"
 MODULE = "ese_lstm.bench.pruning_curve"
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def training_options(function: Function) -> Function:
-    """An option for every field of TrainOptions, by its name."""
-    for field in reversed(dataclasses.fields(TrainOptions)):
-        name = f"--{field.name.replace('_', '-')}"
-        function = click.option(name, field.name, default=field.default, help="As of ese train.",
-                                is_flag=isinstance(field.default, bool))(function)
-    return function
-
 
 @click.command(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
 @click.argument("dataset", type=click.Path(path_type=Path))
@@ -50,7 +39,7 @@ def training_options(function: Function) -> Function:
 @click.option("--keep-one", is_flag=True, help="Leave no lane without a weight in any column.")
 @click.option("--config", default=FULL, metavar="NAME|FILE",
               help=f"Engine of balance and cycles: {', '.join(PRESETS)}, or a JSON file.")
-@training_options
+@setting_options(TrainOptions)
 @click.option("--threads", default=0, help="Threads of PyTorch; 0: its own choice.")
 @click.option("--results", type=click.Path(path_type=Path, file_okay=False),
               default=Path("docs/results"), metavar="DIRECTORY",
@@ -72,7 +61,7 @@ def main(dataset: Path, start: Path, output: Path, balances: tuple[str, ...], de
             raise EseError(f"densities: must be numbers separated by commas, got {densities!r}"
                            ) from None
         options = CurveOptions(
-            load_config(config), wanted, TrainOptions(**values),
+            load_config(config), wanted, chosen(TrainOptions, values),
             tuple(name for name, balance in CURVES.items() if not balances or balance in balances),
             keep_one, threads)
         points = run_curves(start, Dataset(dataset), output, options, Progress())
