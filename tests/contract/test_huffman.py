@@ -6,9 +6,15 @@ import itertools
 import numpy as np
 import pytest
 
-from ese_lstm.compress.storage import code_lengths, encode
 from ese_lstm.contract.errors import EseError
-from ese_lstm.contract.huffman import BLOCK, MAX_LENGTH, canonical_codes, decode
+from ese_lstm.contract.huffman import (
+    BLOCK,
+    MAX_LENGTH,
+    canonical_codes,
+    code_lengths,
+    decode,
+    encode,
+)
 
 
 def bit_by_bit(words, lengths, count):

@@ -1,7 +1,7 @@
 """Huffman coding of an image's lane streams, and bits per weight by stage.
 
-:mod:`contract.coded` describes the sections and decodes them. Without weight sharing there is one
-codebook of all weights; with it one per matrix, as published (Han et al., ICLR'16).
+:mod:`contract.coded` has the sections and their codec. Without weight sharing there is one codebook
+of all weights; with it one per matrix, as published (Han et al., ICLR'16).
 """
 
 from dataclasses import dataclass, replace
@@ -10,18 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..contract.coded import (
-    CODED_SECTIONS,
     book_of_entry,
     coded_bits,
     decode_entries,
+    encode_entries,
+    entry_fields,
     rows_of,
     segment_lengths,
+    values_by_book,
 )
 from ..contract.config import GATES, bits_for
 from ..contract.errors import EseError
-from ..contract.huffman import BLOCK, MAX_LENGTH, canonical_codes
 from ..contract.image import Image, checksum
-from ..contract.layout import entry_layout, epilogue_layout, segment_layout
+from ..contract.layout import epilogue_layout, segment_layout
 
 FLOAT_BITS = 32
 
@@ -45,27 +46,12 @@ def huffman_coded(image: Image, shared: bool) -> Image:
 
     shared: a codebook per matrix; else one of all weights.
     """
-    config = image.config
-    weights, gaps, last = _fields(image)
-    sections = dict(image.sections)
-    sections["codebook_of"] = (_books_by_matrix(image) if shared else
-                               np.zeros((len(sections["segments"]), GATES), np.uint32))
-    books = book_of_entry(sections, rows_of(gaps, last), last, config)
-    values = _values_of(weights, books)
-    table = np.zeros((len(values), max(len(book) for book in values)), np.int64)
-    codes = np.zeros(len(weights), np.int64)
-    for number, book in enumerate(values):
-        table[number, :len(book)] = book
-        mine = books == number
-        codes[mine] = np.searchsorted(book, weights[mine])
-    sections["codebooks"] = (table & 0xFFFFFFFF).astype(np.uint32)
-    for name, symbols in (("weight", codes), ("index", 2 * gaps + last)):
-        lengths = code_lengths(np.bincount(symbols))
-        words, offsets = encode(symbols, lengths)
-        sections |= {f"{name}_lengths": lengths, f"{name}_words": words,
-                     f"{name}_offsets": offsets}
-    coded = {name: sections[name] for name in CODED_SECTIONS}
-    if not np.array_equal(decode_entries(sections, config), image.sections["entries"]):
+    books = (_books_by_matrix(image) if shared else
+             np.zeros((len(image.sections["segments"]), GATES), np.uint32))
+    sections = {**image.sections, "codebook_of": books}
+    coded = encode_entries(sections, image.config)
+    if not np.array_equal(decode_entries({**sections, **coded}, image.config),
+                          image.sections["entries"]):
         raise RuntimeError("the coded entries don't decode to the entries")
     sums = {**image.manifest.sections, **{name: checksum(part) for name, part in coded.items()}}
     manifest = image.manifest.model_copy(update={"sections": sums})
@@ -88,7 +74,8 @@ def stages(image: Image, kept: int, shared: bool = False) -> tuple[Stage, ...]:
              "indexed": config.entry_bits * total}
     shared = shared or (bool(image.coded) and len(image.coded["codebooks"]) > 1)
     if shared and all_resident(image):
-        books = _values_of(_fields(image)[0], matrix_of_entry(image))
+        weights, _, _ = entry_fields(image.sections["entries"], config)
+        books = values_by_book(weights, matrix_of_entry(image))
         longest = max(len(book) for book in books)
         fields = config.entry_bits - config.weight_bits + bits_for(longest)
         sizes["shared"] = fields * total + config.weight_bits * longest * len(books)
@@ -108,7 +95,7 @@ def all_resident(image: Image) -> bool:
 def matrix_of_entry(image: Image) -> NDArray[np.int64]:
     """Number, in ``manifest.matrices``, of the matrix that each entry belongs to; an entry
     without a weight belongs to that of the row it stands for (a null entry to the first)."""
-    _, gaps, last = _fields(image)
+    _, gaps, last = entry_fields(image.sections["entries"], image.config)
     sections = {**image.sections, "codebook_of": _books_by_matrix(image)}
     return book_of_entry(sections, rows_of(gaps, last), last, image.config)
 
@@ -128,85 +115,12 @@ def entry_counts(image: Image) -> list[EntryCounts]:
     if not all_resident(image):
         raise EseError("image: must have every entry in the lanes' memories to count entries by "
                        "matrix, but streams some")
-    weights, gaps, last = _fields(image)
+    weights, gaps, last = entry_fields(image.sections["entries"], image.config)
     numbers, half = matrix_of_entry(image), 1 << (image.config.weight_bits - 1)
     kinds = ((weights == 0) & (gaps > 0) & (last == 0), (weights == -half) | (weights == half - 1))
     found = [np.bincount(numbers[kind], minlength=len(image.manifest.matrices)) for kind in kinds]
     return [EntryCounts(int(fillers), int(extreme))
             for fillers, extreme in zip(*found, strict=True)]
-
-
-def _values_of(weights: NDArray[np.int64], books: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    return [np.unique(weights[books == number]) for number in range(int(books.max()) + 1)]
-
-
-def code_lengths(counts: NDArray[np.integer], most: int = MAX_LENGTH) -> NDArray[np.uint32]:
-    """Lengths, at most ``most`` bits, of the shortest prefix code of symbols that occur so often;
-    (symbols,), 0 for a symbol that never occurs.
-
-    By package-merge (Larmore and Hirschberg, 1990): ``most`` rounds, whatever the counts. Raises
-    EseError if more symbols occur than there are codes of that length.
-    """
-    used = np.flatnonzero(counts)
-    if len(used) > 1 << most:
-        raise EseError(f"huffman: must code at most {1 << most} different symbols, which is what "
-                       f"{most} bits can tell apart, but {len(used)} occur; take fewer "
-                       f"weight_bits, or share_bits")
-    lengths = np.zeros(len(counts), np.uint32)
-    if len(used) == 1:
-        lengths[used] = 1
-    if len(used) < 2:
-        return lengths
-    order = used[np.argsort(np.asarray(counts)[used], kind="stable")]
-    leaves = np.asarray(counts, np.int64)[order]
-    # In each round, symbols and the pairs of the round before, by weight; True: a symbol.
-    rounds, weights = [], leaves
-    for number in range(most):
-        pairs = weights[:len(weights) // 2 * 2].reshape(-1, 2).sum(axis=1) if number else leaves[:0]
-        merged = np.concatenate([leaves, pairs])
-        place = np.argsort(merged, kind="stable")
-        weights = merged[place]
-        rounds.append(place < len(leaves))
-    taken = 2 * len(leaves) - 2
-    for symbols in reversed(rounds):
-        found = int(np.count_nonzero(symbols[:taken]))
-        lengths[order[:found]] += 1
-        taken = 2 * (taken - found)
-    return lengths
-
-
-def encode(symbols: NDArray[np.int64], lengths: NDArray[np.uint32]
-           ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """Bits in 32-bit words, and the first bit of each block; see :func:`huffman.decode`."""
-    codes = canonical_codes(lengths)[symbols]
-    sizes = lengths.astype(np.int64)[symbols]
-    ends = np.cumsum(sizes)
-    total = int(ends[-1]) if len(ends) else 0
-    starts = ends - sizes
-    places = np.arange(total) - np.repeat(starts, sizes)
-    bits = np.repeat(codes, sizes) >> (np.repeat(sizes, sizes) - 1 - places) & 1
-    padded = np.zeros(-(-total // 32) * 32, np.uint8)
-    padded[:total] = bits
-    words = np.packbits(padded).view(">u4").astype(np.uint32)
-    return words, starts[::BLOCK].astype(np.uint32)
-
-
-def _fields(image: Image) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Signed weight, rows skipped since the one before in the column, last of every entry."""
-    layout = entry_layout(image.config)
-    words = image.sections["entries"].astype(np.int64)
-    parts = []
-    for name in ("weight", "index", "last"):
-        field = layout.field(name)
-        parts.append(words >> layout.offset(name) & ((1 << field.bits) - 1))
-    half = 1 << (image.config.weight_bits - 1)
-    weights, index, last = (parts[0] ^ half) - half, parts[1], parts[2]
-    return weights, index if image.config.index_mode == "relative4" else _gaps(index, last), last
-
-
-def _gaps(rows: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.int64]:
-    before = np.append(-1, np.where(last[:-1] == 1, -1, rows[:-1]))
-    return rows - before - 1
 
 
 def _books_by_matrix(image: Image) -> NDArray[np.uint32]:

@@ -1,4 +1,4 @@
-"""Deep Compression's storage of the lane streams, decoded without loss (Han et al., ICLR'16).
+"""Deep Compression's storage of the lane streams, without loss (Han et al., ICLR'16).
 
 In an image file these sections stand for ``entries``, all uint32:
 
@@ -22,6 +22,7 @@ from . import huffman
 from .config import GATES, EngineConfig
 from .errors import EseError
 from .layout import entry_layout, segment_layout
+from .sections import join_words
 
 CODED_SECTIONS = ("codebooks", "codebook_of", "weight_lengths", "weight_words", "weight_offsets",
                   "index_lengths", "index_words", "index_offsets")
@@ -35,10 +36,40 @@ OFFSET_BITS = 32
 Sections = dict[str, NDArray[np.uint32]]
 
 
-def decode_entries(sections: Sections, config: EngineConfig) -> NDArray[np.uint32]:
-    """The section ``entries`` from CODED_SECTIONS, ``segments`` and ``lane_lengths``.
+def encode_entries(sections: Sections, config: EngineConfig) -> Sections:
+    """CODED_SECTIONS of ``entries``, by the codebooks that ``codebook_of`` names; also takes
+    ``segments``. Raises EseError if more symbols occur than there are Huffman codes."""
+    weights, gaps, last = entry_fields(sections["entries"], config)
+    books = book_of_entry(sections, rows_of(gaps, last), last, config)
+    values = values_by_book(weights, books)
+    table = np.zeros((len(values), max(len(book) for book in values)), np.int64)
+    codes = np.zeros(len(weights), np.int64)
+    for number, book in enumerate(values):
+        table[number, :len(book)] = book
+        mine = books == number
+        codes[mine] = np.searchsorted(book, weights[mine])
+    coded = {"codebook_of": sections["codebook_of"],
+             "codebooks": (table & 0xFFFFFFFF).astype(np.uint32)}
+    for name, symbols in (("weight", codes), ("index", 2 * gaps + last)):
+        lengths = huffman.code_lengths(np.bincount(symbols))
+        words, offsets = huffman.encode(symbols, lengths)
+        coded |= {f"{name}_lengths": lengths, f"{name}_words": words, f"{name}_offsets": offsets}
+    return {name: coded[name] for name in CODED_SECTIONS}
 
-    Raises EseError for anything that :mod:`compress.storage` would not have written.
+
+def values_by_book(weights: NDArray[np.int64], books: NDArray[np.int64]
+                   ) -> list[NDArray[np.int64]]:
+    """The different weights of the entries of each codebook, ascending."""
+    return [np.unique(weights[books == number]) for number in range(int(books.max()) + 1)]
+
+
+def decode_entries(sections: Sections, config: EngineConfig) -> NDArray[np.uint32]:
+    """The section ``entries`` from CODED_SECTIONS, ``segments`` and ``lane_lengths``: inverse of
+    :func:`encode_entries`.
+
+    Raises EseError for lengths that no prefix code has, bits that are no code, codes without a
+    weight, indices wider than the entry's, or columns that are not those of every lane. What
+    decodes to other entries than were coded, the image's SHA-256 of the entries tells.
     """
     for name in CODED_SECTIONS:
         if sections[name].ndim != 1 + (name in TABLES):
@@ -65,6 +96,25 @@ def decode_entries(sections: Sections, config: EngineConfig) -> NDArray[np.uint3
     mask = (1 << config.weight_bits) - 1
     return ((weights & mask) << layout.offset("weight") | index << layout.offset("index")
             | last << layout.offset("last")).astype(np.uint32)
+
+
+def entry_fields(entries: NDArray[np.uint32], config: EngineConfig
+                 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Signed weight, rows skipped since the one before in the column, last of every entry."""
+    layout = entry_layout(config)
+    words = entries.astype(np.int64)
+    parts = []
+    for name in ("weight", "index", "last"):
+        field = layout.field(name)
+        parts.append(words >> layout.offset(name) & ((1 << field.bits) - 1))
+    half = 1 << (config.weight_bits - 1)
+    weights, index, last = (parts[0] ^ half) - half, parts[1], parts[2]
+    return weights, index if config.index_mode == "relative4" else _gaps(index, last), last
+
+
+def _gaps(rows: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.int64]:
+    before = np.append(-1, np.where(last[:-1] == 1, -1, rows[:-1]))
+    return rows - before - 1
 
 
 def rows_of(gaps: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -95,9 +145,8 @@ def book_of_entry(sections: Sections, rows: NDArray[np.int64], last: NDArray[np.
 def segment_lengths(sections: Sections, config: EngineConfig) -> NDArray[np.int64]:
     """Columns of each segment of the program."""
     layout = segment_layout(config)
-    words = [sum(int(part) << (32 * k) for k, part in enumerate(row))
-             for row in sections["segments"]]
-    return np.array([layout.unpack(word)["length"] for word in words], np.int64)
+    return np.array([layout.unpack(word)["length"] for word in join_words(sections["segments"])],
+                    np.int64)
 
 
 def coded_bits(sections: Sections, config: EngineConfig) -> int:

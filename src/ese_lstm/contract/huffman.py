@@ -1,4 +1,4 @@
-"""Canonical Huffman codes, and their decoder in lock-step over blocks of symbols.
+"""Canonical Huffman codes: their lengths, an encoder, a decoder in lock-step over blocks.
 
 A code is known from its lengths: codes of one length are consecutive numbers in the order of the
 symbols, shorter codes come first. Bits are stored most significant first. Every :data:`BLOCK`
@@ -15,6 +15,41 @@ MAX_LENGTH = 16
 
 BLOCK = 1024
 """Symbols of a block. Its 32-bit offset costs 1/32 bit per symbol."""
+
+
+def code_lengths(counts: NDArray[np.integer], most: int = MAX_LENGTH) -> NDArray[np.uint32]:
+    """Lengths, at most ``most`` bits, of the shortest prefix code of symbols that occur so often;
+    (symbols,), 0 for a symbol that never occurs.
+
+    By package-merge (Larmore and Hirschberg, 1990): ``most`` rounds, whatever the counts. Raises
+    EseError if more symbols occur than there are codes of that length.
+    """
+    used = np.flatnonzero(counts)
+    if len(used) > 1 << most:
+        raise EseError(f"huffman: must code at most {1 << most} different symbols, which is what "
+                       f"{most} bits can tell apart, but {len(used)} occur; take fewer "
+                       f"weight_bits, or share_bits")
+    lengths = np.zeros(len(counts), np.uint32)
+    if len(used) == 1:
+        lengths[used] = 1
+    if len(used) < 2:
+        return lengths
+    order = used[np.argsort(np.asarray(counts)[used], kind="stable")]
+    leaves = np.asarray(counts, np.int64)[order]
+    # In each round, symbols and the pairs of the round before, by weight; True: a symbol.
+    rounds, weights = [], leaves
+    for number in range(most):
+        pairs = weights[:len(weights) // 2 * 2].reshape(-1, 2).sum(axis=1) if number else leaves[:0]
+        merged = np.concatenate([leaves, pairs])
+        place = np.argsort(merged, kind="stable")
+        weights = merged[place]
+        rounds.append(place < len(leaves))
+    taken = 2 * len(leaves) - 2
+    for symbols in reversed(rounds):
+        found = int(np.count_nonzero(symbols[:taken]))
+        lengths[order[:found]] += 1
+        taken = 2 * (taken - found)
+    return lengths
 
 
 def canonical_codes(lengths: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -36,6 +71,22 @@ def canonical_codes(lengths: NDArray[np.integer]) -> NDArray[np.int64]:
     codes = np.zeros(len(sizes), np.int64)
     codes[order] = starts >> (MAX_LENGTH - sizes[order])
     return codes
+
+
+def encode(symbols: NDArray[np.int64], lengths: NDArray[np.uint32]
+           ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Bits in 32-bit words, and the first bit of each block; see :func:`decode`."""
+    codes = canonical_codes(lengths)[symbols]
+    sizes = lengths.astype(np.int64)[symbols]
+    ends = np.cumsum(sizes)
+    total = int(ends[-1]) if len(ends) else 0
+    starts = ends - sizes
+    places = np.arange(total) - np.repeat(starts, sizes)
+    bits = np.repeat(codes, sizes) >> (np.repeat(sizes, sizes) - 1 - places) & 1
+    padded = np.zeros(-(-total // 32) * 32, np.uint8)
+    padded[:total] = bits
+    words = np.packbits(padded).view(">u4").astype(np.uint32)
+    return words, starts[::BLOCK].astype(np.uint32)
 
 
 def decode(words: NDArray[np.uint32], offsets: NDArray[np.uint32],

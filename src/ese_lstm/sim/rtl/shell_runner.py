@@ -16,20 +16,9 @@ from ...hw.verilog.shell_export import TOP, shell_verilog
 from .packets import join_packets
 from .verilator import Progress, Simulator, build, run
 
-BENCH = "ese_lstm.sim.rtl.shell_bench"
-SPEED_BENCH = "ese_lstm.sim.rtl.shell_speed_bench"
+BENCH = "ese_lstm.sim.rtl.shell_speed_bench"
 PATIENCE = 1 << 20
 """Cycles within which a frame must come."""
-
-
-@dataclass(frozen=True)
-class ShellResult:
-    """A run. outputs: (T, output_width, channels). counters: read at the end, loaded_counters:
-    before the first frame."""
-
-    outputs: NDArray[np.int64]
-    counters: dict[str, int]
-    loaded_counters: dict[str, int]
 
 
 def shell_simulator(config: EngineConfig, shell: ShellConfig,
@@ -52,25 +41,6 @@ def image_job(image: Image, shell: ShellConfig, frames: NDArray[np.integer],
     return {**join_packets("load", load_packets(image, shell, memory_base=weight_base)),
             "frames": packed, "weight_base": weight_base, "row_count": image.rows,
             "rows": np.frombuffer(image.memory, np.uint8)}
-
-
-def run_shell(image: Image, shell: ShellConfig, frames: NDArray[np.integer],
-              active: NDArray[np.bool_] | None = None, start: NDArray[np.bool_] | None = None, *,
-              pause: str = "none", weight_base: int = 0, seed: int = 0,
-              progress: Progress | None = None) -> ShellResult:
-    """Simulate ``frames`` (T, inputs, channels), integers in the input format, in Verilator.
-
-    active, start: (T, channels); all active, no start without them. pause: a pattern of
-    ``bench.PATTERNS`` for pauses of every AXI channel. weight_base: byte address of streamed
-    weights in external memory. Raises EseError for frames of another shape
-    or range, SimulationError if the run fails.
-    """
-    job = image_job(image, shell, frames, active, start, weight_base)
-    simulator = shell_simulator(image.config, shell, progress)
-    raw = run(simulator, BENCH, {**job, "pause": pause, "seed": seed}, seed=seed,
-              progress=progress)
-    return ShellResult(unpack_results(raw["outputs"], image.config, shell),
-                       _named(raw["counters"]), _named(raw["loaded_counters"]))
 
 
 @dataclass(frozen=True)
@@ -115,7 +85,7 @@ def run_at_full_speed(image: Image, shell: ShellConfig, frames: NDArray[np.integ
         raise EseError(f"frames: must be at least 4 for a steady state, got {len(frames)}")
     job = image_job(image, shell, frames)
     row = row_beats(image.config, shell) * shell.stream_bytes
-    raw = run(shell_simulator(image.config, shell, progress), SPEED_BENCH, {
+    raw = run(shell_simulator(image.config, shell, progress), BENCH, {
         **job, "result_bytes": frame_widths(image)[1] * row,
         "patience": PATIENCE}, progress=progress)
     first, last = map(_named, raw["counters"])
