@@ -30,8 +30,7 @@ class Case:
 
     def golden(self) -> list[FrameResult]:
         model = GoldenModel(decode_image(self.image))
-        return [model.step(*step) for step in
-                zip(self.frames, self.active, self.start, strict=True)]
+        return list(model.steps(self.frames, self.active, self.start))
 
 
 def _make_case(config: EngineConfig, rng: np.random.Generator, inputs: int,

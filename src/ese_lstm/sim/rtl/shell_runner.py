@@ -13,6 +13,7 @@ from ...contract.packets import frame_widths, load_packets, pack_frames, row_bea
 from ...contract.registers import COUNTERS
 from ...contract.shell import ShellConfig
 from ...hw.verilog.shell_export import TOP, shell_verilog
+from ..steady import SteadyState
 from .packets import join_packets
 from .verilator import Progress, Simulator, build, run
 
@@ -44,7 +45,7 @@ def image_job(image: Image, shell: ShellConfig, frames: NDArray[np.integer],
 
 
 @dataclass(frozen=True)
-class SpeedResult:
+class SpeedResult(SteadyState):
     """A run without pauses. outputs: (T, output_width, channels). first, last: counters read
     through the shell's registers when the last beat of the first and of the last but one frame had
     left. load_cycles: cycles of loading."""
@@ -57,22 +58,12 @@ class SpeedResult:
 
     @property
     def steady_frames(self) -> int:
-        """Frames between; see ``RtlResult.steady_frames``."""
+        """Frames between."""
         return self.count("frames_out")
 
     def count(self, counter: str) -> int:
-        """Events of the ``steady_frames``."""
+        """Between ``first`` and ``last``."""
         return self.last[counter] - self.first[counter]
-
-    @property
-    def cycles_per_frame(self) -> float:
-        """Clock cycles from frame to frame in the steady state."""
-        return self.count("cycles") / self.steady_frames
-
-    @property
-    def utilisation(self) -> float:
-        """Share of multiplier slots that multiplied a weight in the steady state."""
-        return self.count("products") / (self.config.lanes * self.count("cycles"))
 
 
 def run_at_full_speed(image: Image, shell: ShellConfig, frames: NDArray[np.integer], *,
