@@ -6,6 +6,7 @@ import pytest
 from ese_lstm.compress.compile import compile_float, compile_network, coordinates
 from ese_lstm.compress.network import Layer, Network
 from ese_lstm.compress.synthetic import GOOGLE_LSTMP, LayerShape, random_network
+from ese_lstm.contract.cells import LINEAR, LSTM
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.program import Epilogue, Segment
@@ -17,7 +18,7 @@ def test_google_lstm_is_five_tiles():
     """The engine study's program: four gate tiles of 256 cells and one projection tile."""
     network = random_network(np.random.default_rng(0), 153, [GOOGLE_LSTMP], density=0.01)
     program = compile_float(network, PRESETS["xcku060-32x32"]).program
-    assert [(e.lstm, e.count) for e in program.epilogues] == [(True, 256)] * 4 + [(False, 512)]
+    assert [(e.cell, e.count) for e in program.epilogues] == [(LSTM, 256)] * 4 + [(LINEAR, 512)]
     assert [s.length for s in program.segments] == [153, 512] * 4 + [1024]
     assert (program.results, program.output_width) == (1536, 512)
 
@@ -38,11 +39,11 @@ def test_two_layers_by_hand():
     assert compiled.program.segments == (x, y0_before, x, y0_before, m,
                                          y1_before, y0, y1_before, y0)
     assert compiled.program.epilogues == (
-        Epilogue(True, 4, 7, 6, 6, 0, 0, False, False),
-        Epilogue(True, 1, 7, 10, 10, 4, 16, False, False),
-        Epilogue(False, 2, 8, 11, 13, 0, 20, False, False),
-        Epilogue(True, 4, 9, 15, 21, 5, 22, True, False),
-        Epilogue(True, 2, 9, 19, 25, 9, 38, True, True))
+        Epilogue(LSTM.kind, 4, 7, 6, 6, 0, 0, False, False),
+        Epilogue(LSTM.kind, 1, 7, 10, 10, 4, 16, False, False),
+        Epilogue(LINEAR.kind, 2, 8, 11, 13, 0, 20, False, False),
+        Epilogue(LSTM.kind, 4, 9, 15, 21, 5, 22, True, False),
+        Epilogue(LSTM.kind, 2, 9, 19, 25, 9, 38, True, True))
     assert (compiled.program.input_even, compiled.program.input_odd) == (0, 3)
     assert compiled.program.results == 13 and compiled.cell_bases == (0, 5)
 

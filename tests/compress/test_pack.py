@@ -29,7 +29,7 @@ def integers(network, bits=12):
 
 def decode(streams, program, config):
     """Dense integer matrix of every tile, and counts of nulls and fillers, entry by entry."""
-    shapes = [(epilogue.rows, sum(s.length for s in segments), epilogue.lstm)
+    shapes = [(epilogue.rows, sum(s.length for s in segments), epilogue.cell.size)
               for segments, epilogue in program.tiles()]
     matrices = [np.zeros(shape[:2], np.int64) for shape in shapes]
     nulls = fillers = 0
@@ -38,7 +38,7 @@ def decode(streams, program, config):
         words = streams.entries[position:position + length].tolist()
         position += length
         words.reverse()
-        for matrix, (_, columns, lstm) in zip(matrices, shapes, strict=True):
+        for matrix, (_, columns, size) in zip(matrices, shapes, strict=True):
             for column in range(columns):
                 row, fresh = -1, True
                 while True:
@@ -51,9 +51,9 @@ def decode(streams, program, config):
                     assert last in (0, 1)
                     row = index if config.index_mode == "absolute" else row + index + 1
                     if weight:
-                        slot, gate = divmod(row, 4) if lstm else (row, 0)
+                        slot, gate = divmod(row, size)
                         unit = slot * config.lanes + lane
-                        target = 4 * unit + gate if lstm else unit
+                        target = size * unit + gate
                         assert matrix[target, column] == 0
                         matrix[target, column] = weight
                     elif fresh and last:

@@ -16,6 +16,7 @@ from ese_lstm.compress.storage import (
     stages,
 )
 from ese_lstm.compress.synthetic import LayerShape, random_frames, random_network
+from ese_lstm.contract.cells import LSTM
 from ese_lstm.contract.coded import CODED_SECTIONS
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
@@ -23,7 +24,6 @@ from ese_lstm.contract.image import SECTIONS, checksum, read_image, write_image
 from ese_lstm.contract.layout import entry_layout
 from ese_lstm.sim.golden.decode import decode_image
 from ese_lstm.sim.golden.model import GoldenModel
-from ese_lstm.sim.golden.noise import layer_of_tiles
 
 TINY = PRESETS["tiny"].replace(stream_depth=4096)
 SHAPES = [LayerShape(cells=13, projection=7, peepholes=True), LayerShape(cells=9)]
@@ -169,7 +169,7 @@ def walked_fillers(image):
         entries = [layout.unpack(int(word)) for word in image.lane_stream(lane)]
         first = 0
         for tile, (segments, epilogue) in enumerate(program.tiles()):
-            layer = layer_of_tiles(image, program)[tile]
+            layer = program.layers[tile]
             for segment in segments:
                 for _ in range(segment.length):
                     row = -1
@@ -178,8 +178,8 @@ def walked_fillers(image):
                         first += 1
                         row += entry["index"] + 1
                         if not entry["weight"] and entry["index"] and not entry["last"]:
-                            found[9 * layer + (4 * segment.recurrent + row % 4 if epilogue.lstm
-                                               else 8)] += 1
+                            found[9 * layer + (4 * segment.recurrent + row % 4
+                                               if epilogue.cell is LSTM else 8)] += 1
                         if entry["last"]:
                             break
         assert first == len(entries) > 0

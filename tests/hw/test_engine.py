@@ -8,6 +8,7 @@ import pytest
 
 from ese_lstm.compress.synthetic import LayerShape
 from ese_lstm.contract import timing
+from ese_lstm.contract.cells import LINEAR
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.layout import (
     Section,
@@ -256,7 +257,7 @@ def linear_program(config, columns, weights, shift):
         {"base_even": 0, "base_odd": 20, "length": columns, "need": 0, "wait": 0,
          "recurrent": 0, "last": 1, "end": 1}))
     beat(Section.EPILOGUE, epilogue_layout(config).pack(
-        {"lstm": 0, "count": rows, "shift": shift, "dest_even": 40, "dest_odd": 60,
+        {"kind": LINEAR.kind, "count": rows, "shift": shift, "dest_even": 40, "dest_odd": 60,
          "cell_base": 0, "param_base": 0, "output": 1, "output_last": 1, "end": 1}))
     for row in range(rows):
         beat(Section.PARAM, param_layout(config).pack({"bias": 0, "peephole": 0}), row)

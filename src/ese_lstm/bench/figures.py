@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..contract.cells import LINEAR
 from ..contract.config import EngineConfig
 from ..contract.image import Image
 from ..contract.program import Program
@@ -102,7 +103,7 @@ def group_figures(image: Image, program: Program,
     cycles = iter(report.frames[-1].segments)
     for segments, epilogue in program.tiles():
         for segment in segments:
-            name = ("Wym" if not epilogue.lstm else "W*r" if segment.recurrent else "W*x")
+            name = ("Wym" if epilogue.cell is LINEAR else "W*r" if segment.recurrent else "W*x")
             parts[name].append(next(cycles))
     entries = {name: sum(matrix.entries for matrix in matrix_figures(image)
                          if matrix.group == name) for name in GROUPS}

@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.config import GATES, MAX_RESULTS, EngineConfig
+from ..contract.cells import LINEAR, LSTM
+from ..contract.config import MAX_RESULTS, EngineConfig
 from ..contract.errors import EseError
 from ..contract.program import Epilogue, Program, Segment, TileWeights
-from .network import PEEPHOLE_GATES, Layer, Network
+from .network import Layer, Network
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Compiled:
     """A program, the weights of its tiles and its param memory.
 
     tiles: one per epilogue. biases, peepholes: (words of the param memory,), word
-    ``param_base + 4·cell + gate`` of an LSTM tile and ``param_base + row`` of a linear one.
+    ``param_base + size·unit + row`` of a tile.
     Weights, biases and peepholes are integers, or real numbers if the network's are.
     """
 
@@ -72,6 +73,7 @@ def place(network: Network, config: EngineConfig,
     address, sequence, cell_base, param_base = 2 * inputs, 0, 0, 0
     segments: list[Segment] = []
     epilogues: list[Epilogue] = []
+    layers: list[int] = []
     cell_bases = []
     below = Segment(0, inputs, inputs, 0, wait=False, recurrent=False, last=False)
     for number, (layer, (gate_shift, linear_shift)) in enumerate(
@@ -90,25 +92,27 @@ def place(network: Network, config: EngineConfig,
             segments += [columns[0], _ending(columns[1])]
             done = final and not layer.projection
             epilogues.append(Epilogue(
-                lstm=True, count=count, shift=gate_shift,
+                kind=LSTM.kind, count=count, shift=gate_shift,
                 dest_even=(m_base if layer.projection else even) + first,
                 dest_odd=(m_base if layer.projection else odd) + first,
                 cell_base=cell_base + first, param_base=param_base, output=done,
                 output_last=done and first + count == layer.cells))
-            param_base += GATES * count
+            param_base += LSTM.size * count
         cell_base += layer.cells
         for first, count in _split(layer.projection, config.rows_per_tile):
             segments.append(Segment(m_base, m_base, layer.cells, m_first + 1,
                                     wait=True, recurrent=False, last=True))
             epilogues.append(Epilogue(
-                lstm=False, count=count, shift=linear_shift, dest_even=even + first,
+                kind=LINEAR.kind, count=count, shift=linear_shift, dest_even=even + first,
                 dest_odd=odd + first, cell_base=0, param_base=param_base, output=final,
                 output_last=final and first + count == layer.projection))
             param_base += count
+        layers += [number] * (len(epilogues) - len(layers))
         sequence = y_first + layer.outputs
         below = Segment(even, odd, layer.outputs, y_first + 1,
                         wait=True, recurrent=False, last=False)
-    return Program(tuple(segments), tuple(epilogues), 0, inputs, inputs), tuple(cell_bases)
+    return (Program(tuple(segments), tuple(epilogues), tuple(layers), 0, inputs, inputs),
+            tuple(cell_bases))
 
 
 def _ending(segment: Segment) -> Segment:
@@ -136,7 +140,7 @@ def _check_fit(network: Network, config: EngineConfig) -> None:
                                      for layer in network.layers),
             "activation buffer"),
         "cell_depth": (cells, "cell buffer"),
-        "param_depth": (GATES * cells + sum(layer.projection for layer in network.layers),
+        "param_depth": (LSTM.size * cells + sum(layer.projection for layer in network.layers),
                         "bias and peephole memory"),
         "segment_depth": (2 * gate_tiles + linear_tiles, "segment memory"),
         "epilogue_depth": (gate_tiles + linear_tiles, "epilogue memory"),
@@ -161,10 +165,10 @@ def require_room(field: str, buffer: str, need: int, have: int) -> None:
 def _tiles(layer: Layer, number: int, config: EngineConfig) -> Iterator[TileWeights]:
     parts = (layer.w_x, layer.w_y) if number == 0 else (layer.w_y, layer.w_x)
     gates = np.concatenate(parts, axis=1)
-    by_cell = gates.reshape(GATES, layer.cells, -1)
+    by_cell = gates.reshape(LSTM.size, layer.cells, -1)
     for first, count in _split(layer.cells, config.cells_per_tile):
         rows = by_cell[:, first:first + count].transpose(1, 0, 2)
-        yield coordinates(rows.reshape(GATES * count, -1))
+        yield coordinates(rows.reshape(LSTM.size * count, -1))
     if layer.w_m is not None:
         for first, count in _split(layer.projection, config.rows_per_tile):
             yield coordinates(layer.w_m[first:first + count])
@@ -180,10 +184,10 @@ def _params(network: Network) -> tuple[NDArray[Any], NDArray[Any]]:
     biases, peepholes = [], []
     for layer in network.layers:
         kind = layer.w_x.dtype
-        bias = np.zeros(GATES * layer.cells, kind) if layer.bias is None else layer.bias
-        biases += [bias.reshape(GATES, layer.cells).T.ravel(), np.zeros(layer.projection, kind)]
-        peephole = np.zeros((layer.cells, GATES), kind)
+        bias = np.zeros(LSTM.size * layer.cells, kind) if layer.bias is None else layer.bias
+        biases += [bias.reshape(LSTM.size, layer.cells).T.ravel(), np.zeros(layer.projection, kind)]
+        peephole = np.zeros((layer.cells, LSTM.size), kind)
         if layer.peepholes is not None:
-            peephole[:, PEEPHOLE_GATES] = layer.peepholes.T
+            peephole[:, LSTM.peepholes] = layer.peepholes.T
         peepholes += [peephole.ravel(), np.zeros(layer.projection, kind)]
     return np.concatenate(biases), np.concatenate(peepholes)

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.config import GATES
+from ..contract.cells import LSTM
 from ..contract.image import Image, LayerInfo
 from ..contract.program import Epilogue, TileWeights
-from .network import PEEPHOLE_GATES, Layer, Network
+from .network import Layer, Network
 
 
 def decompile(image: Image, epilogues: Sequence[Epilogue], tiles: Sequence[TileWeights],
@@ -29,18 +29,18 @@ def _layer(info: LayerInfo, number: int, todo: Iterator[tuple[Epilogue, TileWeig
            biases: NDArray[Any], peepholes: NDArray[Any]) -> Layer:
     outputs = info.projection or info.cells
     kind = biases.dtype
-    by_cell = np.zeros((info.cells, GATES, info.inputs + outputs), kind)
-    bias, peephole = (np.zeros((info.cells, GATES), kind) for _ in range(2))
+    by_cell = np.zeros((info.cells, LSTM.size, info.inputs + outputs), kind)
+    bias, peephole = (np.zeros((info.cells, LSTM.size), kind) for _ in range(2))
     done = 0
     while done < info.cells:
         epilogue, tile = next(todo)
         part = slice(done, done + epilogue.count)
         params = slice(epilogue.param_base, epilogue.param_base + epilogue.rows)
         by_cell[part].reshape(epilogue.rows, -1)[tile.rows, tile.columns] = tile.weights
-        bias[part] = biases[params].reshape(-1, GATES)
-        peephole[part] = peepholes[params].reshape(-1, GATES)
+        bias[part] = biases[params].reshape(-1, LSTM.size)
+        peephole[part] = peepholes[params].reshape(-1, LSTM.size)
         done += epilogue.count
-    gates = by_cell.transpose(1, 0, 2).reshape(GATES * info.cells, -1)
+    gates = by_cell.transpose(1, 0, 2).reshape(LSTM.size * info.cells, -1)
     first, second = np.split(gates, [info.inputs if number == 0 else outputs], axis=1)
     w_x, w_y = (first, second) if number == 0 else (second, first)
     w_m = np.zeros((info.projection, info.cells), kind) if info.projection else None
@@ -50,4 +50,4 @@ def _layer(info: LayerInfo, number: int, todo: Iterator[tuple[Epilogue, TileWeig
         w_m[done + tile.rows, tile.columns] = tile.weights
         done += epilogue.count
     return Layer(w_x, w_y, bias.T.ravel() if info.bias else None,
-                 peephole.T[list(PEEPHOLE_GATES)] if info.peepholes else None, w_m)
+                 peephole.T[list(LSTM.peepholes)] if info.peepholes else None, w_m)

@@ -7,14 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.config import GATES
+from ..contract.cells import LSTM
 from ..contract.errors import EseError
 
 GATE_NAMES = "ifco"
 """Letters of gates i, f, g, o in the paper's matrix names (the cell gate g is Wcx, Wcr)."""
-
-PEEPHOLE_GATES = (0, 1, 3)
-"""Gates of the three peephole rows: i and f read the old cell state, o the new one."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,7 @@ class Layer:
     @property
     def cells(self) -> int:
         """LSTM cells."""
-        return int(self.w_x.shape[0]) // GATES
+        return int(self.w_x.shape[0]) // LSTM.size
 
     @property
     def projection(self) -> int:
@@ -114,10 +111,10 @@ def _check_layer(layer: Layer, name: str) -> None:
     tensors = {"w_x": layer.w_x, "w_y": layer.w_y, "bias": layer.bias,
                "peepholes": layer.peepholes, "w_m": layer.w_m}
     rows = layer.w_x.shape[0]
-    if rows % GATES or rows == 0 or layer.w_x.ndim != 2 or layer.w_x.shape[1] == 0:
+    if rows % LSTM.size or rows == 0 or layer.w_x.ndim != 2 or layer.w_x.shape[1] == 0:
         raise EseError(f"{name} w_x: must have the shape (4·cells, inputs), got "
                        f"{layer.w_x.shape}")
-    cells = rows // GATES
+    cells = rows // LSTM.size
     if layer.w_m is not None:
         require_shape(f"{name} w_m", layer.w_m, (max(layer.w_m.shape[0], 1), cells))
     shapes = {"w_y": (rows, layer.outputs), "bias": (rows,), "peepholes": (3, cells)}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.config import GATES, RELATIVE_BITS, EngineConfig
+from ..contract.config import RELATIVE_BITS, EngineConfig
 from ..contract.errors import EseError
 from ..contract.image import (
     Image,
@@ -146,9 +146,10 @@ def _by_lane(program: Program, tiles: Sequence[TileWeights], config: EngineConfi
     for (segments, epilogue), tile in zip(program.tiles(), tiles, strict=True):
         if tile.weights.dtype.kind not in "iu":
             raise EseError(f"weights: must be integers to be packed, got {tile.weights.dtype}")
-        unit, gate = divmod(tile.rows, GATES) if epilogue.lstm else (tile.rows, 0)
+        size = epilogue.cell.size
+        unit, row = divmod(tile.rows, size)
         lane, slot = unit % config.lanes, unit // config.lanes
-        bank = GATES * slot + gate if epilogue.lstm else slot
+        bank = size * slot + row
         parts.append((lane, tile.columns + offset, bank, tile.weights.astype(np.int64)))
         offset += sum(segment.length for segment in segments)
     return tuple(np.concatenate([part[k] for part in parts]) for k in range(4))

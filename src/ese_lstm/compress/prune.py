@@ -21,7 +21,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.config import GATES, EngineConfig
+from ..contract.cells import LSTM
+from ..contract.config import EngineConfig
 from ..contract.errors import EseError
 from .network import GATE_NAMES, Layer, Network
 
@@ -61,7 +62,7 @@ def prune_network(network: Network, config: EngineConfig, density: float,
         gate_lanes = lane_tiles(layer.cells, config.lanes, config.cells_per_tile)
         parts = []
         for kind, matrix in (("x", layer.w_x), ("r", layer.w_y)):
-            gates = np.split(matrix, GATES)
+            gates = np.split(matrix, LSTM.size)
             names = [f"W{gate}{kind}" for gate in GATE_NAMES]
             parts.append(np.concatenate(_prune(
                 gates, gate_lanes, config.lanes, [wanted[name] for name in names],

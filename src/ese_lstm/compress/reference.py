@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..contract.cells import LSTM
 from ..contract.errors import EseError
 from .network import Layer, Network
 
@@ -61,7 +62,7 @@ def _run_layer(layer: Layer, frames: NDArray[np.float64]
     w_x, w_y = layer.w_x.astype(np.float64), layer.w_y.astype(np.float64)
     w_m = None if layer.w_m is None else layer.w_m.astype(np.float64)
     for step in range(steps):
-        i, f, g, o = np.split(w_x @ frames[step] + w_y @ y + bias, 4)
+        i, f, g, o = np.split(w_x @ frames[step] + w_y @ y + bias, LSTM.size)
         c = sigmoid(f + p_f * c) * c + sigmoid(i + p_i * c) * np.tanh(g)
         m = sigmoid(o + p_o * c) * np.tanh(c)
         y = m if w_m is None else w_m @ m

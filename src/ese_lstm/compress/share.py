@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.config import GATES
+from ..contract.cells import LSTM
 from ..contract.errors import EseError
 from .network import Layer, Network
 
@@ -65,6 +65,6 @@ def share_network(network: Network, bits: int) -> Network:
 
 def _share_layer(layer: Layer, bits: int) -> Layer:
     def gates(stacked: NDArray[np.floating]) -> NDArray[np.float64]:
-        return np.concatenate([share_matrix(part, bits) for part in np.split(stacked, GATES)])
+        return np.concatenate([share_matrix(part, bits) for part in np.split(stacked, LSTM.size)])
     return replace(layer, w_x=gates(layer.w_x), w_y=gates(layer.w_y),
                    w_m=None if layer.w_m is None else share_matrix(layer.w_m, bits))

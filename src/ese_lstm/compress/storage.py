@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..contract.cells import LINEAR, LSTM
 from ..contract.coded import (
     book_of_entry,
     coded_bits,
@@ -16,13 +17,11 @@ from ..contract.coded import (
     encode_entries,
     entry_fields,
     rows_of,
-    segment_lengths,
     values_by_book,
 )
-from ..contract.config import GATES, bits_for
+from ..contract.config import bits_for
 from ..contract.errors import EseError
 from ..contract.image import Image, checksum
-from ..contract.layout import epilogue_layout, segment_layout
 
 FLOAT_BITS = 32
 
@@ -47,7 +46,7 @@ def huffman_coded(image: Image, shared: bool) -> Image:
     shared: a codebook per matrix; else one of all weights.
     """
     books = (_books_by_matrix(image) if shared else
-             np.zeros((len(image.sections["segments"]), GATES), np.uint32))
+             np.zeros((len(image.sections["segments"]), LSTM.size), np.uint32))
     sections = {**image.sections, "codebook_of": books}
     coded = encode_entries(sections, image.config)
     if not np.array_equal(decode_entries({**sections, **coded}, image.config),
@@ -124,20 +123,14 @@ def entry_counts(image: Image) -> list[EntryCounts]:
 
 
 def _books_by_matrix(image: Image) -> NDArray[np.uint32]:
-    """Codebook of each (segment, gate): nine a layer (4 of x, 4 of y, projection)."""
-    epilogues, segments = epilogue_layout(image.config), segment_layout(image.config)
-    rows = [epilogues.unpack(word) for word in image.words("epilogues")]
-    books = np.zeros((len(segment_lengths(image.sections, image.config)), GATES), np.uint32)
-    layer, cells, tile = -1, 0, 0
-    for number, word in enumerate(image.words("segments")):
-        segment = segments.unpack(word)
-        lstm = bool(rows[tile]["lstm"])
-        if lstm and cells == 0:
-            layer, cells = layer + 1, image.manifest.layers[layer + 1].cells
-        kind = 2 if not lstm else int(segment["recurrent"])
-        books[number] = 9 * layer + 4 * kind + (np.arange(GATES) if lstm else 0)
-        if segment["last"]:
-            cells -= rows[tile]["count"] if lstm else 0
-            tile += 1
+    """Codebook of each (segment, row of a unit): of each layer those of x, of y, the projection."""
+    program = image.program
+    books = []
+    for layer, (segments, epilogue) in zip(program.layers, program.tiles(), strict=True):
+        first = (2 * LSTM.size + 1) * layer
+        for segment in segments:
+            books.append(first + 2 * LSTM.size + np.zeros(LSTM.size, int)
+                         if epilogue.cell is LINEAR else
+                         first + LSTM.size * segment.recurrent + np.arange(LSTM.size))
     _, dense = np.unique(books, return_inverse=True)
-    return dense.reshape(books.shape).astype(np.uint32)
+    return dense.reshape(len(books), LSTM.size).astype(np.uint32)

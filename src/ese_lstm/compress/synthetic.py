@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..contract import published
+from ..contract.cells import LSTM
 from .network import Layer, Network
 
 
@@ -32,9 +33,9 @@ def random_network(rng: np.random.Generator, inputs: int, shapes: Sequence[Layer
         outputs = shape.projection or shape.cells
         scale = 1.0 / np.sqrt(max(1.0, density * (inputs + outputs)))
         layers.append(Layer(
-            w_x=_sparse(rng, (4 * shape.cells, inputs), scale, density),
-            w_y=_sparse(rng, (4 * shape.cells, outputs), scale, density),
-            bias=rng.normal(0, 0.3, 4 * shape.cells) if shape.bias else None,
+            w_x=_sparse(rng, (LSTM.size * shape.cells, inputs), scale, density),
+            w_y=_sparse(rng, (LSTM.size * shape.cells, outputs), scale, density),
+            bias=rng.normal(0, 0.3, LSTM.size * shape.cells) if shape.bias else None,
             peepholes=rng.normal(0, 0.3, (3, shape.cells)) if shape.peepholes else None,
             w_m=_sparse(rng, (shape.projection, shape.cells),
                         2.0 / np.sqrt(max(1.0, density * shape.cells)), density)

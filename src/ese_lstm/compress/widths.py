@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.config import GATES
+from ..contract.cells import LSTM
 from ..contract.errors import EseError
 from ..contract.formats import FixedFormat
 from .network import GATE_NAMES, Layer, Network
@@ -59,6 +59,6 @@ def _narrow_layer(layer: Layer, name: str, widths: Mapping[str, int]) -> Layer:
 
     def gates(stacked: NDArray[np.floating], kind: str) -> NDArray[np.floating]:
         return np.concatenate([narrow(part, f"W{letter}{kind}") for letter, part in
-                               zip(GATE_NAMES, np.split(stacked, GATES), strict=True)])
+                               zip(GATE_NAMES, np.split(stacked, LSTM.size), strict=True)])
     return Layer(gates(layer.w_x, "x"), gates(layer.w_y, "r"), layer.bias, layer.peepholes,
                  None if layer.w_m is None else narrow(layer.w_m, "Wym"))

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import huffman
-from .config import GATES, EngineConfig
+from .cells import LSTM
+from .config import EngineConfig
 from .errors import EseError
 from .layout import entry_layout, segment_layout
 from .sections import join_words
@@ -134,12 +135,12 @@ def book_of_entry(sections: Sections, rows: NDArray[np.int64], last: NDArray[np.
         raise EseError(f"entries: must have {config.lanes} × {columns} columns, got "
                        f"{int(last.sum())}")
     books = sections["codebook_of"]
-    if books.shape != (len(lengths), GATES):
-        raise EseError(f"codebook_of: must have the shape ({len(lengths)}, {GATES}), got "
+    if books.shape != (len(lengths), LSTM.size):
+        raise EseError(f"codebook_of: must have the shape ({len(lengths)}, {LSTM.size}), got "
                        f"{books.shape}")
     column = (np.cumsum(last) - last) % max(columns, 1)
     segment = np.repeat(np.arange(len(lengths)), lengths)[column]
-    return books[segment, rows % GATES].astype(np.int64)
+    return books[segment, rows % LSTM.size].astype(np.int64)
 
 
 def segment_lengths(sections: Sections, config: EngineConfig) -> NDArray[np.int64]:

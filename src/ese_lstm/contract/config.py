@@ -4,10 +4,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from .cells import LINEAR, LSTM, CellType
 from .settings import Settings
-
-GATES = 4
-"""Gates of an LSTM cell, in the order i, f, g, o (rows ``4·slot + gate`` of a lane's bank)."""
 
 SEQUENCE_BITS = 18
 """Width of the result sequence number; a program may write at most ``2**15`` results a frame,
@@ -40,7 +38,7 @@ class EngineConfig(Settings):
     lanes: int = Field(ge=1, le=128)
     channels: int = Field(ge=1, le=128)
     queue_depth: int = Field(default=32, ge=1, le=64)
-    acc_rows: int = Field(default=32, ge=4, le=64, multiple_of=GATES)
+    acc_rows: int = Field(default=32, ge=LSTM.size, le=64, multiple_of=LSTM.size)
     index_mode: Literal["absolute", "relative4"] = "absolute"
     weight_bits: int = Field(default=12, ge=2, le=18)
     act_bits: int = Field(default=16, ge=8, le=18)
@@ -96,15 +94,19 @@ class EngineConfig(Settings):
         """Bits of one entry: weight, index and the last-of-column flag."""
         return self.weight_bits + self.index_bits + 1
 
+    def units_per_tile(self, cell: CellType) -> int:
+        """Units of that type whose rows fill one accumulator bank of every lane."""
+        return self.lanes * (self.acc_rows // cell.size)
+
     @property
     def cells_per_tile(self) -> int:
-        """LSTM cells whose four gate rows fill one accumulator bank of every lane."""
-        return self.lanes * (self.acc_rows // GATES)
+        """LSTM cells whose rows fill one accumulator bank of every lane."""
+        return self.units_per_tile(LSTM)
 
     @property
     def rows_per_tile(self) -> int:
         """Rows of a linear tile that fill one accumulator bank of every lane."""
-        return self.lanes * self.acc_rows
+        return self.units_per_tile(LINEAR)
 
     @property
     def lane_address_bits(self) -> int:

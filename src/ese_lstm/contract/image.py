@@ -15,7 +15,9 @@ import hashlib
 import json
 import warnings
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +28,8 @@ from .coded import CODED_SECTIONS, decode_entries
 from .config import RELATIVE_BITS, EngineConfig
 from .errors import EseError
 from .files import write_atomically
-from .layout import segment_layout
 from .manifest import FORMAT, VERSION, LayerInfo, Manifest, MatrixInfo
+from .program import Epilogue, Program, Segment, layers_of_tiles
 from .sections import (
     SECTIONS,
     check_sections,
@@ -83,6 +85,21 @@ class Image:
         """Words of a section of multi-word rows, as integers."""
         return join_words(self.sections[section])
 
+    @cached_property
+    def program(self) -> Program:
+        """What its words say, unchecked (``sim.golden.decode`` decodes by itself, and checks)."""
+        header, = self._unpacked("header")
+        epilogues = tuple(Epilogue(**_without_end(fields))
+                          for fields in self._unpacked("epilogues"))
+        layers = layers_of_tiles(epilogues, [layer.cells for layer in self.manifest.layers])
+        return Program(tuple(Segment(**_without_end(fields))
+                             for fields in self._unpacked("segments")), epilogues, layers,
+                       header["input_even"], header["input_odd"], header["input_width"])
+
+    def _unpacked(self, section: str) -> list[dict[str, int]]:
+        layout = section_layouts(self.config)[section]
+        return [layout.unpack(word) for word in self.words(section)]
+
     @property
     def rows(self) -> int:
         """Rows of streamed weights of a frame; 0 if all weights are resident."""
@@ -106,8 +123,7 @@ class Image:
         """Bits of the weights as ESE stores them: 16 bits an entry or filler (a 12-bit weight
         with a 4-bit relative index) and a 16-bit pointer per (lane, column) and tile."""
         entry = self.config.weight_bits + RELATIVE_BITS
-        layout = segment_layout(self.config)
-        columns = sum(layout.unpack(word)["length"] for word in self.words("segments"))
+        columns = sum(segment["length"] for segment in self._unpacked("segments"))
         tiles = len(self.sections["epilogues"])
         return ((self.manifest.entries + self.manifest.published_fillers) * entry
                 + 16 * self.config.lanes * (columns + tiles))
@@ -120,6 +136,10 @@ class Image:
         if different:
             raise EseError(f"image: must be packed for this engine's configuration, but has "
                            f"{', '.join(different)}")
+
+
+def _without_end(fields: dict[str, int]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name != "end"}
 
 
 def image_bytes(image: Image) -> bytes:

@@ -18,8 +18,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
+from .cells import CELL_TYPES
 from .config import SEQUENCE_BITS, SHIFT_BITS, EngineConfig, bits_for
 from .errors import EseError
+
+KIND_BITS = bits_for(len(CELL_TYPES))
 
 
 @dataclass(frozen=True)
@@ -141,15 +144,16 @@ def row_layout(config: EngineConfig) -> Layout:
 def epilogue_layout(config: EngineConfig) -> Layout:
     """What becomes of a tile's rows.
 
-    lstm: 1 for cells (four rows each), 0 for linear rows. count: cells or rows. shift: right
-    shift from accumulator to gate input or linear result. dest_even, dest_odd: activation-buffer
+    kind: type of its units (``contract.cells.CELL_TYPES``). count: units. shift: right shift from
+    accumulator to gate input or linear result. dest_even, dest_odd: activation-buffer
     address of the first result in even and odd frames. cell_base: first cell's address in the
     cell buffer. param_base: first row's address in the param memory. output: results also leave
     by the frame output; output_last: the tile's last result ends the output frame. end: last
     tile of the program.
     """
     address = config.activation_address_bits
-    return Layout("epilogue", (Field("lstm", 1), Field("count", bits_for(config.rows_per_tile + 1)),
+    return Layout("epilogue", (Field("kind", KIND_BITS),
+                               Field("count", bits_for(config.rows_per_tile + 1)),
                                Field("shift", SHIFT_BITS),
                                Field("dest_even", address), Field("dest_odd", address),
                                Field("cell_base", config.cell_address_bits),
@@ -160,7 +164,7 @@ def epilogue_layout(config: EngineConfig) -> Layout:
 def param_layout(config: EngineConfig) -> Layout:
     """Bias in accumulator units; peephole in accumulator units per cell-state unit.
 
-    An LSTM tile holds four words a cell (gates i, f, g, o), a linear tile one a row.
+    A word a row of the tile's units, in their order.
     """
     return Layout("param", (Field("bias", config.acc_bits, signed=True),
                             Field("peephole", config.peephole_bits, signed=True)))
@@ -209,11 +213,10 @@ def load_layout(config: EngineConfig) -> Layout:
 
 
 def lane_of(unit: int, lanes: int) -> int:
-    """Lane of a tile's cell or linear row number ``unit``: interleaved, as in ESE."""
+    """Lane of a tile's unit: interleaved, as in ESE."""
     return unit % lanes
 
 
 def slot_of(unit: int, lanes: int) -> int:
-    """Slot of that unit inside its lane's bank: row ``slot`` if linear, rows ``4·slot + gate``
-    if a cell."""
+    """Slot of that unit inside its lane's bank, where its rows begin at ``size·slot``."""
     return unit // lanes

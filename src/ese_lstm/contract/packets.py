@@ -55,9 +55,7 @@ def row_beats(config: EngineConfig, shell: ShellConfig) -> int:
 
 def frame_widths(image: Image) -> tuple[int, int]:
     """Features of an input frame and values of an output frame, per channel."""
-    epilogues = map(epilogue_layout(image.config).unpack, image.words("epilogues"))
-    return (header_layout(image.config).unpack(image.words("header")[0])["input_width"],
-            sum(epilogue["count"] for epilogue in epilogues if epilogue["output"]))
+    return image.program.input_width, image.program.output_width
 
 
 def pack_frames(frames: NDArray[np.integer], active: NDArray[np.bool_],

@@ -6,13 +6,15 @@ the image with its own code. Weights and params are integers in an image and may
 when quantisers are off.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .cells import CELL_TYPES, CellType
 from .config import EngineConfig
+from .errors import EseError
 from .layout import segment_layout
 
 
@@ -40,7 +42,7 @@ class Segment:
 class Epilogue:
     """Fields of :func:`layout.epilogue_layout` without ``end`` (the program's last tile)."""
 
-    lstm: bool
+    kind: int
     count: int
     shift: int
     dest_even: int
@@ -51,9 +53,14 @@ class Epilogue:
     output_last: bool
 
     @property
+    def cell(self) -> CellType:
+        """Type of its units."""
+        return CELL_TYPES[self.kind]
+
+    @property
     def rows(self) -> int:
-        """Rows of the tile: four a cell, or one a linear row."""
-        return 4 * self.count if self.lstm else self.count
+        """Rows of the tile."""
+        return self.cell.size * self.count
 
 
 @dataclass(frozen=True)
@@ -62,14 +69,27 @@ class Program:
 
     segments: tuple[Segment, ...]
     epilogues: tuple[Epilogue, ...]
+    layers: tuple[int, ...]
+    """The network's layer that each tile belongs to."""
     input_even: int
     input_odd: int
     input_width: int
 
     @property
+    def columns(self) -> int:
+        """Columns of all tiles, which each lane works through in one frame."""
+        return sum(segment.length for segment in self.segments)
+
+    @property
     def results(self) -> int:
         """Results (m or y values per channel) that one frame writes."""
         return sum(epilogue.count for epilogue in self.epilogues)
+
+    @property
+    def cells(self) -> int:
+        """Cell states per channel that one frame writes."""
+        return sum(epilogue.count for epilogue in self.epilogues
+                   if epilogue.cell.state is not None)
 
     @property
     def output_width(self) -> int:
@@ -91,11 +111,33 @@ class Program:
                 first = position + 1
 
 
+def layers_of_tiles(epilogues: Sequence[Epilogue], cells: Sequence[int]) -> tuple[int, ...]:
+    """The layer of each tile in an image, whose words don't say it: each layer has tiles of its
+    ``cells`` and then those of its projection, if any.
+
+    Raises EseError if the layers don't have the cells of the tiles.
+    """
+    found, layer, left = [], -1, 0
+    for epilogue in epilogues:
+        if epilogue.cell.state is not None:
+            if not left and layer + 1 < len(cells):
+                layer += 1
+                left = cells[layer]
+            left -= epilogue.count
+        if left < 0 or layer < 0:
+            break
+        found.append(layer)
+    if left or len(found) < len(epilogues) or layer + 1 < len(cells):
+        raise EseError(f"layers: must be of as many cells as the tiles of the program, got "
+                       f"{list(cells)}")
+    return tuple(found)
+
+
 @dataclass(frozen=True)
 class TileWeights:
     """Non-zero weights of one tile in coordinates, ordered by column, then row.
 
-    rows: row number inside the tile (4·cell + gate if lstm, else the linear row). columns:
+    rows: row number inside the tile (size·unit + row of the unit). columns:
     position in the tile's column sequence (its segments laid end to end). weights: integers, or
     real numbers with quantisers off. All three have the shape (entries,).
     """

@@ -1,8 +1,12 @@
 """Hardware structures made from the contract's word layouts, and the payloads of shared streams."""
 
-from amaranth.hdl import signed, unsigned
+from functools import reduce
+from operator import and_
+
+from amaranth.hdl import Value, signed, unsigned
 from amaranth.lib import data
 
+from ..contract.cells import CellType
 from ..contract.config import EngineConfig
 from ..contract.layout import Layout
 
@@ -12,6 +16,12 @@ def struct(layout: Layout) -> data.StructLayout:
     return data.StructLayout({
         field.name: signed(field.bits) if field.signed else unsigned(field.bits)
         for field in layout.fields})
+
+
+def is_kind(kind: Value, cell: CellType) -> Value:
+    """The epilogue word's ``kind`` is that of this cell type."""
+    return reduce(and_, (bit if cell.kind >> place & 1 else ~bit
+                         for place, bit in enumerate(kind)))
 
 
 def frame_in_layout(config: EngineConfig) -> data.StructLayout:

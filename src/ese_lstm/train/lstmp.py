@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..contract.cells import LSTM
+
 State = list[tuple[Tensor, Tensor]]
 """(y, c) of every layer, (streams, …) each."""
 
@@ -36,7 +38,7 @@ class Recurrence(torch.autograd.Function):
                 y: Tensor, c: Tensor, keep: Tensor, brief: bool) -> tuple[Tensor, Tensor]:
         """Run the frames in order."""
         steps, streams, rows = gates_x.shape
-        cells = rows // 4
+        cells = rows // LSTM.size
         acts = torch.empty_like(gates_x)
         before_y = gates_x.new_empty(steps, streams, w_y.shape[1])
         before_c, after_c, tanh_c, hidden = gates_x.new_empty(4, steps, streams, cells)
@@ -75,7 +77,7 @@ class Recurrence(torch.autograd.Function):
         w_y = w_y.to(kind)
         w_m = projection[0].to(kind) if projection else None
         steps, streams, rows = acts.shape
-        cells = rows // 4
+        cells = rows // LSTM.size
         p_i, p_f, p_o = peepholes
         d_gates = torch.empty_like(acts)
         d_outputs = grads[0].clone()
@@ -145,13 +147,14 @@ class Lstmp(nn.Module):
         bound = cells ** -0.5
         for layer in range(layers):
             width = self.outputs if layer else inputs
-            shapes = {"weight_ih": (4 * cells, width), "weight_hh": (4 * cells, self.outputs)}
+            shapes = {"weight_ih": (LSTM.size * cells, width),
+                      "weight_hh": (LSTM.size * cells, self.outputs)}
             if projection:
                 shapes["weight_hr"] = (projection, cells)
             for name, shape in shapes.items():
                 self.register_parameter(f"{name}_l{layer}", nn.Parameter(
                     torch.empty(shape).uniform_(-bound, bound)))
-            bias = torch.zeros(4 * cells)
+            bias = torch.zeros(LSTM.size * cells)
             bias[cells:2 * cells] = 1.0
             self.register_parameter(f"bias_ih_l{layer}", nn.Parameter(bias))
             if peepholes:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..compress.network import Network
 from ..compress.read.checkpoint import load_network
+from ..contract.cells import LSTM
 from ..contract.errors import EseError
 from .data.dataset import Dataset
 from .lstmp import Lstmp, State
@@ -54,7 +55,7 @@ class PhoneNet(nn.Module):
         found = {f"lstm.{name}": getattr(self.lstm, name).detach().clone().contiguous()
                  for name in names if "." not in name}
         for layer in range(self.lstm.layers):
-            found[f"lstm.bias_hh_l{layer}"] = torch.zeros(4 * self.lstm.cells)
+            found[f"lstm.bias_hh_l{layer}"] = torch.zeros(LSTM.size * self.lstm.cells)
         for name in ("input_scale", "priors", "bigram"):
             found[name] = getattr(self, name).detach().clone()
         found["output.weight"] = self.output.weight.detach().clone()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, get_args
 
 from ..compress.prune import Balance
+from ..contract import published
 from ..contract.config import EngineConfig
 from ..contract.errors import EseError
 
@@ -55,9 +56,9 @@ class Settings:
 class Shape(Settings):
     """Dimensions of a phone classifier, and the delay of its answers in frames."""
 
-    inputs: int = field(default=153, metadata={"rule": AT_LEAST_1})
-    cells: int = setting(1024, "LSTM cells of a layer.", AT_LEAST_1)
-    projection: int = setting(512, "Width of the projection; 0: none.", AT_LEAST_0)
+    inputs: int = field(default=published.INPUTS, metadata={"rule": AT_LEAST_1})
+    cells: int = setting(published.CELLS, "LSTM cells of a layer.", AT_LEAST_1)
+    projection: int = setting(published.PROJECTION, "Width of the projection; 0: none.", AT_LEAST_0)
     layers: int = setting(1, "LSTMP layers.", AT_LEAST_1)
     peepholes: bool = setting(True, "Peephole connections.")
     delay: int = setting(3, "Frames by which answers come late.", AT_LEAST_0)

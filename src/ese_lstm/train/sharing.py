@@ -13,7 +13,7 @@ from torch.nn.utils import parametrize
 
 from ..compress.share import MAX_BITS, MIN_BITS
 from ..compress.share_torch import SharedWeight, place_codes, share_parameter
-from ..contract.config import GATES
+from ..contract.cells import LSTM
 from ..contract.errors import EseError
 from .lstmp import Lstmp
 from .options import PruneOptions
@@ -69,8 +69,8 @@ def apply_codes(lstm: Lstmp, codes: Mapping[str, Tensor], books: Mapping[str, Te
 def _matrices(lstm: Lstmp) -> Iterator[tuple[str, int]]:
     """Parameters that are matrices, and how many of the paper's matrices each stacks."""
     for layer in range(lstm.layers):
-        yield f"weight_ih_l{layer}", GATES
-        yield f"weight_hh_l{layer}", GATES
+        yield f"weight_ih_l{layer}", LSTM.size
+        yield f"weight_hh_l{layer}", LSTM.size
         if lstm.projection:
             yield f"weight_hr_l{layer}", 1
 

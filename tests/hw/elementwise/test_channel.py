@@ -5,7 +5,8 @@ import random
 import pytest
 
 from ese_lstm.contract import timing
-from ese_lstm.contract.config import GATES, SHIFT_BITS, EngineConfig
+from ese_lstm.contract.cells import LINEAR, LSTM
+from ese_lstm.contract.config import SHIFT_BITS, EngineConfig
 from ese_lstm.hw.elementwise import channel
 from ese_lstm.hw.elementwise.channel import ElementwiseChannel
 
@@ -18,7 +19,7 @@ CONFIGS = {
     "act18-fine": {"act_bits": 18, "cell_bits": 27, "cell_frac": 23, "acc_bits": 48},
 }
 OUTPUTS = ("cell_valid", "cell_out", "result_valid", "result")
-I, F, G, O = range(GATES)
+I, F, G, O = range(LSTM.size)
 
 
 def signed_range(bits):
@@ -44,7 +45,7 @@ class Stimulus:
     def sample(self, **fields):
         """One sample with random operands; the last ``fields`` are given."""
         config = self.config
-        return {"valid": 1, "lstm": 1, "gate": self.rng.randrange(GATES),
+        return {"valid": 1, "kind": LSTM.kind, "gate": self.rng.randrange(LSTM.size),
                 "shift": self.rng.randrange(1 << SHIFT_BITS),
                 "acc": self.number(config.acc_bits), "bias": self.number(config.acc_bits),
                 "peephole": self.number(config.peephole_bits),
@@ -52,7 +53,7 @@ class Stimulus:
 
     def idle(self, cycles=1):
         for _ in range(cycles):
-            self.rows.append(self.sample(valid=0, lstm=self.rng.randrange(2)))
+            self.rows.append(self.sample(valid=0, kind=self.rng.randrange(2)))
 
     def gate(self, sample):
         """Twin's gate of an LSTM sample."""
@@ -78,9 +79,9 @@ class Stimulus:
             reach = 1 << (config.act_bits + shift - 2)
             weight = min(signed_range(config.peephole_bits)[1], reach >> (config.cell_frac + 2))
             fields = [{"acc": rng.randint(-reach, reach), "bias": rng.randint(-reach, reach),
-                       "peephole": rng.randint(-weight, weight)} for _ in range(GATES)]
+                       "peephole": rng.randint(-weight, weight)} for _ in range(LSTM.size)]
         else:
-            fields = [{}] * GATES
+            fields = [{}] * LSTM.size
         samples = [self.sample(**{**given, "gate": gate, "cell_in": previous, **fields[gate]})
                    for gate in (I, F, G)]
         i, f, g = map(self.gate, samples)
@@ -117,7 +118,7 @@ class Stimulus:
         for _ in range(count):
             if self.rng.random() < idle:
                 self.idle(self.rng.randrange(1, 4))
-            sample = self.sample(lstm=0, active=int(self.rng.randrange(4) > 0))
+            sample = self.sample(kind=LINEAR.kind, active=int(self.rng.randrange(4) > 0))
             if self.rng.randrange(3):
                 sample["shift"] = self.rng.randrange(self.config.acc_bits - self.config.act_bits)
             y = self.twin.requantise(sample["acc"] + sample["bias"], sample["shift"])
@@ -190,7 +191,7 @@ def test_inactive_sample_gives_zero(clocked, twin):
     limit = signed_range(config.cell_bits)[1]
     hidden = reference.hidden(reference.activation("sigmoid", (1 << 15) - 1), limit)
     assert hidden > 32700
-    limits = {"valid": 1, "lstm": 1, "shift": 0, "acc": signed_range(config.acc_bits)[1],
+    limits = {"valid": 1, "kind": LSTM.kind, "shift": 0, "acc": signed_range(config.acc_bits)[1],
               "bias": 0, "peephole": 0, "cell_in": limit}
     for active in (0, 1):
         rows = [{**limits, "gate": gate, "active": active} for gate in (I, F, G, O)]

@@ -6,7 +6,8 @@ import pytest
 from amaranth.hdl import ResetInserter, Signal
 
 from ese_lstm.contract import timing
-from ese_lstm.contract.config import GATES, PRESETS
+from ese_lstm.contract.cells import CELL_TYPES, LINEAR, LSTM
+from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.layout import epilogue_layout, lane_of, slot_of
 from ese_lstm.hw.elementwise.epilogue import EpilogueSequencer
 
@@ -18,13 +19,13 @@ CONFIGS = {
     "three-lanes-12-rows": TINY.replace(lanes=3, acc_rows=12, epilogue_depth=5),
     "one-slot": TINY.replace(lanes=5, acc_rows=4),
 }
-SAMPLE = ("lstm", "gate", "shift", "param", "active", "start")
+SAMPLE = ("kind", "gate", "shift", "param", "active", "start")
 
 
 def random_tile(config, rng, **fields):
-    lstm = rng.randrange(2)
-    most = config.cells_per_tile if lstm else config.rows_per_tile
-    return {"lstm": lstm, "count": rng.choice([1, most, rng.randint(1, most)]),
+    cell = rng.choice(CELL_TYPES)
+    most = config.units_per_tile(cell)
+    return {"kind": cell.kind, "count": rng.choice([1, most, rng.randint(1, most)]),
             "shift": rng.randrange(64), "dest_even": rng.randrange(config.activation_depth),
             "dest_odd": rng.randrange(config.activation_depth),
             "cell_base": rng.randrange(config.cell_depth),
@@ -34,12 +35,12 @@ def random_tile(config, rng, **fields):
 
 def slots(tile):
     """What the tile does in each of its cycles: (unit, gate), None for a bubble."""
-    if not tile["lstm"]:
+    if not tile["kind"]:
         return [(unit, 0) for unit in range(tile["count"])]
     cycles = []
     for step in range(tile["count"] + timing.O_SKEW):
-        cycles += [(step, gate) if step < tile["count"] else None for gate in range(GATES - 1)]
-        cycles.append((step - timing.O_SKEW, GATES - 1) if step >= timing.O_SKEW else None)
+        cycles += [(step, gate) if step < tile["count"] else None for gate in range(LSTM.size - 1)]
+        cycles.append((step - timing.O_SKEW, LSTM.size - 1) if step >= timing.O_SKEW else None)
     return cycles
 
 
@@ -69,12 +70,13 @@ class Bench:
     def fields(self, unit, gate):
         """Select, row, bank and sample of one issued row."""
         tile, config = self.tile, self.config
-        lstm = tile["lstm"]
+        lstm = tile["kind"] == LSTM.kind
+        cell = CELL_TYPES[tile["kind"]]
         slot = slot_of(unit, config.lanes)
-        result = not lstm or gate == GATES - 1
+        result = not lstm or gate == LSTM.size - 1
         wrap = 1 << config.param_address_bits
-        sample = {"lstm": lstm, "gate": gate, "shift": tile["shift"],
-                  "param": (tile["param_base"] + (GATES * unit + gate if lstm else unit)) % wrap,
+        sample = {"kind": tile["kind"], "gate": gate, "shift": tile["shift"],
+                  "param": (tile["param_base"] + cell.size * unit + gate * lstm) % wrap,
                   "active": self.masks[0], "start": self.masks[1]}
         if not lstm:
             del sample["gate"]
@@ -87,7 +89,7 @@ class Bench:
             sample["last"] = tile["output_last"] & (unit == tile["count"] - 1)
         lane = 1 << lane_of(unit, config.lanes)
         return {"select_0": 0 if self.bank else lane, "select_1": lane if self.bank else 0,
-                "row": GATES * slot + gate if lstm else slot, "sample": sample}
+                "row": cell.size * slot + gate * lstm, "sample": sample}
 
     async def cycle(self, ctx, room, masks):
         """One cycle; ``masks`` = active_even, start_even, active_odd, start_odd."""
@@ -102,7 +104,7 @@ class Bench:
         begin = self.tile is None and self.done[self.bank]
         if self.tile:
             step = self.cycles[0]
-            result = step is not None and (not self.tile["lstm"] or step[1] == GATES - 1)
+            result = step is not None and (not self.tile["kind"] or step[1] == LSTM.size - 1)
             stalled = bool(result and self.tile["output"] and not room)
             if not stalled:
                 self.cycles.pop(0)
@@ -148,8 +150,8 @@ def test_every_cycle_matches_twin(simulate, seed, config, late, full):
     rng = random.Random(seed)
     tiles = [random_tile(config, rng) for _ in range(config.epilogue_depth if
                                                      config.epilogue_depth < 8 else 4)]
-    tiles[0] |= {"lstm": 1, "count": config.cells_per_tile, "output": 1}
-    tiles[1] |= {"lstm": 0, "count": config.rows_per_tile, "output": 1}
+    tiles[0] |= {"kind": LSTM.kind, "count": config.cells_per_tile, "output": 1}
+    tiles[1] |= {"kind": LINEAR.kind, "count": config.rows_per_tile, "output": 1}
     tiles[2]["count"] = 1
     tiles[-1]["end"] = 1
     bench, frames, every = Bench(config, tiles), 3, (1 << config.channels) - 1
@@ -169,7 +171,7 @@ def test_every_cycle_matches_twin(simulate, seed, config, late, full):
 
     simulate(bench.dut, testbench)
     assert bench.finished == frames * len(tiles) and bench.frame == frames
-    assert bench.rows == frames * sum(tile["count"] * (GATES if tile["lstm"] else 1)
+    assert bench.rows == frames * sum(tile["count"] * CELL_TYPES[tile["kind"]].size
                                       for tile in tiles)
     assert bench.results == frames * sum(tile["count"] for tile in tiles)
 
@@ -178,7 +180,7 @@ def test_every_cycle_matches_twin(simulate, seed, config, late, full):
 def test_start_gap_and_bank_free_are_exact(simulate, seed, lstm):
     """Two tiles done at once: the first row, the gap between them, and when a bank is free."""
     rng = random.Random(seed)
-    tile = random_tile(TINY, rng, lstm=lstm, count=1, output=0, end=1)
+    tile = random_tile(TINY, rng, kind=(LSTM if lstm else LINEAR).kind, count=1, output=0, end=1)
     bench, done, cleared = Bench(TINY, [tile]), 4, []
     assert bench.unit.latency == timing.EPILOGUE_START
 
@@ -192,10 +194,10 @@ def test_start_gap_and_bank_free_are_exact(simulate, seed, lstm):
 
     simulate(bench.dut, testbench)
     issued = [cycle for cycle, issue in enumerate(bench.issues) if issue]
-    length = GATES * (1 + timing.O_SKEW) if lstm else 1
+    length = LSTM.size * (1 + timing.O_SKEW) if lstm else 1
     first = done + timing.EPILOGUE_START
     second = first + length - 1 + timing.EPILOGUE_GAP
-    last = [GATES * timing.O_SKEW + GATES - 1] if lstm else []
+    last = [LSTM.size * timing.O_SKEW + LSTM.size - 1] if lstm else []
     offsets = [0, 1, 2, *last] if lstm else [0]
     assert issued == [start + offset for start in (first, second) for offset in offsets]
     ends = [first + length - 1, second + length - 1]
@@ -206,7 +208,7 @@ def test_start_gap_and_bank_free_are_exact(simulate, seed, lstm):
 def test_a_full_output_stops_everything_and_nothing_is_lost(simulate, seed):
     """No room for a hundred cycles in the middle of a tile."""
     rng = random.Random(seed)
-    tile = random_tile(TINY, rng, lstm=1, count=TINY.cells_per_tile, output=1, end=1)
+    tile = random_tile(TINY, rng, kind=LSTM.kind, count=TINY.cells_per_tile, output=1, end=1)
     bench = Bench(TINY, [tile])
 
     async def testbench(ctx):

@@ -6,12 +6,13 @@ import pytest
 from amaranth.hdl import ResetInserter, Signal
 
 from ese_lstm.contract import timing
-from ese_lstm.contract.config import GATES, PRESETS
+from ese_lstm.contract.cells import LINEAR, LSTM
+from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.layout import param_layout
 from ese_lstm.hw.elementwise.unit import ElementwiseUnit
 
 TINY = PRESETS["tiny"]
-I, F, G, O = range(GATES)
+I, F, G, O = range(LSTM.size)
 CONFIGS = {
     "tiny": TINY,
     "one-channel": TINY.replace(channels=1),
@@ -56,29 +57,30 @@ class Tiles:
         config, rng = self.config, self.rng
         self.masks(start)
         cell_base = rng.randrange(config.cell_depth - count + 1)
-        param_base = rng.randrange(config.param_depth - GATES * count + 1)
+        param_base = rng.randrange(config.param_depth - LSTM.size * count + 1)
         dest = rng.randrange(config.activation_depth - count)
         for k in range(count):
-            first = self.now + GATES * k
-            cycles = [first, first + 1, first + 2, first + GATES * timing.O_SKEW + 3]
-            sums = [self.row(cycles[gate], lstm=1, gate=gate, param=param_base + GATES * k + gate,
-                             cell=cell_base + k, dest=dest + k if gate == O else 0,
+            first = self.now + LSTM.size * k
+            cycles = [first, first + 1, first + 2, first + LSTM.size * timing.O_SKEW + 3]
+            sums = [self.row(cycles[gate], kind=LSTM.kind, gate=gate,
+                             param=param_base + LSTM.size * k + gate, cell=cell_base + k,
+                             dest=dest + k if gate == O else 0,
                              output=rng.randrange(2), last=gate == O and k == count - 1)
-                    for gate in range(GATES)]
+                    for gate in range(LSTM.size)]
             previous = [0 if fresh else c for fresh, c in
                         zip(self.start, self.state[cell_base + k], strict=True)]
             new, hidden = [], []
             for c, old in enumerate(previous):
-                i, f, g = (self.gate(gate, sums[gate][c], param_base + GATES * k + gate, old)
+                i, f, g = (self.gate(gate, sums[gate][c], param_base + LSTM.size * k + gate, old)
                            for gate in (I, F, G))
                 cell = self.twin.cell(f, old, i, g) if self.active[c] else 0
-                o = self.gate(O, sums[O][c], param_base + GATES * k + O, cell)
+                o = self.gate(O, sums[O][c], param_base + LSTM.size * k + O, cell)
                 new.append(cell)
                 hidden.append(self.twin.hidden(o, cell) if self.active[c] else 0)
             self.state[cell_base + k] = new
             self.cells[cycles[G] + timing.DRAIN + timing.CELL] = (cell_base + k, new)
             self.result(cycles[O], dest + k, hidden)
-        self.now += GATES * (count + timing.O_SKEW) - 1 + timing.EPILOGUE_GAP
+        self.now += LSTM.size * (count + timing.O_SKEW) - 1 + timing.EPILOGUE_GAP
 
     def linear(self, count):
         """A tile of linear rows, with peepholes that must not count."""
@@ -87,8 +89,9 @@ class Tiles:
         param_base = rng.randrange(config.param_depth - count + 1)
         dest = rng.randrange(config.activation_depth - count)
         for k in range(count):
-            sums = self.row(self.now + k, lstm=0, gate=rng.randrange(GATES), param=param_base + k,
-                            cell=rng.randrange(config.cell_depth), dest=dest + k,
+            sums = self.row(self.now + k, kind=LINEAR.kind, gate=rng.randrange(LSTM.size),
+                            param=param_base + k, cell=rng.randrange(config.cell_depth),
+                            dest=dest + k,
                             output=rng.randrange(2), last=k == count - 1)
             self.result(self.now + k, dest + k, [
                 self.twin.requantise(total + self.params[param_base + k][0], self.shift)
@@ -107,7 +110,8 @@ class Tiles:
                  "param_data": layout.pack({"bias": bias, "peephole": peephole})}
                 for address, (bias, peephole) in enumerate(self.params)]
         self.offset = len(rows)
-        idle = {"valid": 0, "lstm": 1, "gate": G, "param": 0, "cell": 0, "dest": 0, "output": 1}
+        idle = {"valid": 0, "kind": LSTM.kind, "gate": G, "param": 0, "cell": 0, "dest": 0,
+                "output": 1}
         for cycle in range(self.now + timing.VISIBLE + timing.CELL):
             sample = self.issues.get(cycle - 1, (idle, None))[0]
             sums = self.issues.get(cycle - timing.DRAIN, (None, [5] * len(self.state[0])))[1]
@@ -154,10 +158,10 @@ def test_o_skew_is_the_least_that_reads_the_new_state(clocked, twin, seed, early
     tiles.params = [(0, 1 << 10)] * TINY.param_depth
     tiles.active, tiles.start, tiles.shift = [True], [True], 12
     g = 2
-    o = g + GATES * timing.O_SKEW + 1 - early
-    assert GATES * (timing.O_SKEW - 1) + 1 < timing.CELL + timing.OPERAND_LEAD + 1
+    o = g + LSTM.size * timing.O_SKEW + 1 - early
+    assert LSTM.size * (timing.O_SKEW - 1) + 1 < timing.CELL + timing.OPERAND_LEAD + 1
     for cycle, gate in ((0, I), (1, F), (g, G), (o, O)):
-        tiles.row(cycle, lstm=1, gate=gate, param=gate, cell=3, dest=0, output=0, last=0)
+        tiles.row(cycle, kind=LSTM.kind, gate=gate, param=gate, cell=3, dest=0, output=0, last=0)
         tiles.issues[cycle][1][0] = 1 << 22
     i, f, new_gate = (tiles.gate(gate, 1 << 22, gate, 0) for gate in (I, F, G))
     state = tiles.twin.cell(f, 0, i, new_gate)
@@ -179,7 +183,7 @@ def test_reset_ends_rows_under_way(simulate):
             for gate in (G, O):
                 after = False
                 for cycle in range(2 * timing.VISIBLE):
-                    ctx.set(unit.sample, {"valid": cycle == 1, "lstm": 1, "gate": gate,
+                    ctx.set(unit.sample, {"valid": cycle == 1, "kind": LSTM.kind, "gate": gate,
                                           "output": 1})
                     ctx.set(reset, cycle == distance)
                     _, _, cell, result, output = await ctx.tick().sample(

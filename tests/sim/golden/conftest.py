@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ese_lstm.contract.cells import LINEAR, LSTM
 from ese_lstm.contract.config import EngineConfig
 from ese_lstm.contract.image import (
     Image,
@@ -95,6 +96,7 @@ def build(config: EngineConfig, layers: list[Layer]
     source, source_need, source_wait = (0, width), 0, False
     segments: list[Segment] = []
     epilogues: list[Epilogue] = []
+    of_layer: list[int] = []
     tiles: list[TileWeights] = []
     bias: list[np.ndarray] = []
     peephole: list[np.ndarray] = []
@@ -133,7 +135,7 @@ def build(config: EngineConfig, layers: list[Layer]
             output = top and layer.wp is None
             add_tile(parts, gates[:, cells].transpose(1, 0, 2).reshape(4 * count, -1),
                      layer.bias[:, cells].T.reshape(-1), layer.peephole[:, cells].T.reshape(-1),
-                     Epilogue(True, count, layer.shift, m_dest[0] + first, m_dest[1] + first,
+                     Epilogue(LSTM.kind, count, layer.shift, m_dest[0] + first, m_dest[1] + first,
                               cell_base + first, param_base, output,
                               output and cells.stop == layer.cells))
             done += count
@@ -145,13 +147,14 @@ def build(config: EngineConfig, layers: list[Layer]
                 rows = slice(first, min(first + config.rows_per_tile, layer.outputs))
                 add_tile([part], layer.wp[rows], layer.bias_p[rows],
                          np.zeros_like(layer.bias_p[rows]),
-                         Epilogue(False, rows.stop - first, layer.shift_p, dest[0] + first,
+                         Epilogue(LINEAR.kind, rows.stop - first, layer.shift_p, dest[0] + first,
                                   dest[1] + first, 0, param_base, top,
                                   top and rows.stop == layer.outputs))
                 done += rows.stop - first
+        of_layer += [number] * (len(epilogues) - len(of_layer))
         source, source_need, source_wait = dest, y_first + 1, True
     assert done == results and free <= config.activation_depth
-    program = Program(tuple(segments), tuple(epilogues), 0, width, width)
+    program = Program(tuple(segments), tuple(epilogues), tuple(of_layer), 0, width, width)
     return program, tiles, np.concatenate(bias), np.concatenate(peephole)
 
 
@@ -162,7 +165,7 @@ def lane_entries(config: EngineConfig, program: Program, tiles: list[TileWeights
     for (segments, epilogue), tile in zip(program.tiles(), tiles, strict=True):
         columns: list[list[tuple[int, int]]] = [
             [] for _ in range(sum(segment.length for segment in segments))]
-        group = 4 if epilogue.lstm else 1
+        group = epilogue.cell.size
         for row, column, weight in zip(tile.rows.tolist(), tile.columns.tolist(),
                                        tile.weights.tolist(), strict=True):
             unit, gate = divmod(row, group)
@@ -212,12 +215,17 @@ def encode(config: EngineConfig, program: Program, tiles: list[TileWeights], bia
     sections = {name: split_words(rows, layouts[name]) for name, rows in words.items()}
     sections["entries"] = np.array(entries, dtype=np.uint32)
     sections["lane_lengths"] = np.array(lengths, dtype=np.uint32)
-    layer = LayerInfo(inputs=program.input_width, cells=1, projection=0, peepholes=False,
-                      bias=True, input_frac=0, output_frac=0, gate_weight_frac=(0, 0),
-                      projection_weight_frac=0, cell_base=0)
+    cells = [sum(epilogue.count for epilogue, layer in zip(program.epilogues, program.layers,
+                                                           strict=True)
+                 if layer == number and epilogue.cell is LSTM)
+             for number in range(program.layers[-1] + 1)]
+    layers = tuple(LayerInfo(inputs=program.input_width, cells=count, projection=0,
+                             peepholes=False, bias=True, input_frac=0, output_frac=0,
+                             gate_weight_frac=(0, 0), projection_weight_frac=0, cell_base=0)
+                   for count in cells)
     manifest = Manifest(
         config=config.model_dump(), source="test", source_sha256="", command="test",
-        layers=(layer,), matrices=(), input_exponents=(0,) * program.input_width,
+        layers=layers, matrices=(), input_exponents=(0,) * program.input_width,
         entries=len(entries), null_entries=0, filler_entries=0,
         published_fillers=0, dense_weights=0,
         sections={name: checksum(part) for name, part in sections.items()})

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ese_lstm.contract import timing
+from ese_lstm.contract.cells import LINEAR, LSTM, CellType
 from ese_lstm.contract.config import EngineConfig
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.program import Epilogue, Program, Segment
@@ -102,10 +103,11 @@ class Stepped:
                         self.busy_until + timing.EPILOGUE_GAP)
             if now >= ready:
                 epilogue = self.epilogues[self.tile % len(self.epilogues)]
-                slots = (epilogue.count + timing.O_SKEW) * 4 if epilogue.lstm else epilogue.count
-                done = timing.O_SKEW if epilogue.lstm else 0
-                self.rows = [(slot, slot // 4 - done if epilogue.lstm and slot % 4 == 3 else
-                              (None if epilogue.lstm else slot)) for slot in range(slots)]
+                cells = epilogue.cell is LSTM
+                slots = (epilogue.count + timing.O_SKEW) * 4 if cells else epilogue.count
+                done = timing.O_SKEW if cells else 0
+                self.rows = [(slot, slot // 4 - done if cells and slot % 4 == 3 else
+                              (None if cells else slot)) for slot in range(slots)]
         if self.rows:
             _, result = self.rows.pop(0)
             if result is not None and result >= 0:
@@ -158,21 +160,21 @@ def test_exact_on_uneven_counts(nets: Any, seed: int) -> None:
     assert waited > 0
 
 
-def one_tile(lstm: bool, count: int, length: int, need: int = 0, wait: bool = False) -> Program:
+def one_tile(cell: CellType, count: int, length: int, need: int = 0, wait: bool = False) -> Program:
     return Program((Segment(0, 8, length, need, wait, wait, True),),
-                   (Epilogue(lstm, count, 0, 16, 32, 0, 0, True, True),), 0, 8, length)
+                   (Epilogue(cell.kind, count, 0, 16, 32, 0, 0, True, True),), (0,), 0, 8, length)
 
 
 def test_one_column_by_hand() -> None:
     config = EngineConfig(lanes=1, channels=1)
-    report = simulate_cycles(config, [np.array([[3]])], one_tile(False, 2, 1), 2)
+    report = simulate_cycles(config, [np.array([[3]])], one_tile(LINEAR, 2, 1), 2)
     last_fire = timing.BROADCAST + 2
     first_row = last_fire + timing.MAC + timing.EPILOGUE_START
     frame = report.frames[0]
     assert (frame.first_issue, frame.last_issue, frame.last_fire) == (0, 0, last_fire)
     assert frame.last_visible == first_row + 1 + timing.VISIBLE
     assert report.frames[1].first_issue == 1 and report.frames[1].last_fire == last_fire + 3
-    report = simulate_cycles(config, [np.array([[3]])], one_tile(True, 2, 1), 2)
+    report = simulate_cycles(config, [np.array([[3]])], one_tile(LSTM, 2, 1), 2)
     assert report.frames[0].last_visible == (
         first_row + 4 * (1 + timing.O_SKEW) + 3 + timing.VISIBLE)
 
@@ -180,7 +182,7 @@ def test_one_column_by_hand() -> None:
 def test_lone_recurrence_by_hand() -> None:
     """One linear row that reads itself: the whole pipeline, round and round."""
     config = EngineConfig(lanes=1, channels=1)
-    program = one_tile(False, 1, 1, need=0, wait=True)
+    program = one_tile(LINEAR, 1, 1, need=0, wait=True)
     report = simulate_cycles(config, [np.array([[1]])], program, 6)
     loop = timing.BROADCAST + timing.MAC + timing.EPILOGUE_START + timing.VISIBLE
     assert report.cycles_per_frame == loop and report.settled
@@ -193,8 +195,8 @@ def test_short_tiles_wait_for_their_bank() -> None:
     """One column in, twenty rows out: the epilogues set the pace."""
     config = EngineConfig(lanes=1, channels=1)
     program = Program(tuple(Segment(0, 8, 1, 0, False, False, True) for _ in range(3)),
-                      tuple(Epilogue(False, 20, 0, 16 + 20 * k, 80 + 20 * k, 0, 20 * k, k == 2,
-                                     k == 2) for k in range(3)), 0, 8, 1)
+                      tuple(Epilogue(LINEAR.kind, 20, 0, 16 + 20 * k, 80 + 20 * k, 0, 20 * k,
+                                     k == 2, k == 2) for k in range(3)), (0, 1, 2), 0, 8, 1)
     report = check_against_stepped(config, [np.ones((1, 1), dtype=int)] * 3, program, 6)
     assert report.cycles_per_frame == 3 * (20 - 1 + timing.EPILOGUE_GAP)
     assert report.stalls == Stalls(report.cycles_per_frame - 3, 0, 0)
@@ -204,7 +206,7 @@ def test_work_bound_frame_reaches_every_slot() -> None:
     """Enough entries to hide everything else: the lane fires in every cycle."""
     config = EngineConfig(lanes=2, channels=1)
     counts = [np.full((2, 16), 20)]
-    report = simulate_cycles(config, counts, one_tile(True, 8, 16), 6, nulls=40, fillers=8)
+    report = simulate_cycles(config, counts, one_tile(LSTM, 8, 16), 6, nulls=40, fillers=8)
     assert report.cycles_per_frame == 320 and report.settled
     assert (report.entries, report.weights, report.ideal_cycles) == (640, 592, 296)
     assert report.starved_slots == 0
@@ -241,7 +243,7 @@ def balanced_google_lstm(nets: Any, config: EngineConfig) -> DecodedModel:
     program, tiles, bias, peephole = nets.build(config, [layer])
     counts, nulls = [], 0
     for (segments, epilogue), tile in zip(program.tiles(), tiles, strict=True):
-        lane = tile.rows // (4 if epilogue.lstm else 1) % config.lanes
+        lane = tile.rows // (epilogue.cell.size) % config.lanes
         columns = sum(segment.length for segment in segments)
         count = np.bincount(lane * columns + tile.columns, minlength=config.lanes * columns)
         nulls += np.count_nonzero(count == 0)
@@ -267,10 +269,10 @@ def test_google_lstm(nets: Any) -> None:
 
 
 @pytest.mark.parametrize("frames, counts, program, message", [
-    (1, [np.ones((1, 2), int)], one_tile(False, 1, 2), "frames: must be at least 2, got 1"),
-    (2, [np.ones((2, 2), int)], one_tile(False, 1, 2), r"counts: must have the shapes \[\(1, 2\)"),
-    (2, [np.array([[1, 0]])], one_tile(False, 1, 2), "counts: must be at least 1 entry in every"),
-    (2, [np.ones((1, 2), int)], one_tile(False, 1, 2, 1, True),
+    (1, [np.ones((1, 2), int)], one_tile(LINEAR, 1, 2), "frames: must be at least 2, got 1"),
+    (2, [np.ones((2, 2), int)], one_tile(LINEAR, 1, 2), r"counts: must have the shapes \[\(1, 2\)"),
+    (2, [np.array([[1, 0]])], one_tile(LINEAR, 1, 2), "counts: must be at least 1 entry in every"),
+    (2, [np.ones((1, 2), int)], one_tile(LINEAR, 1, 2, 1, True),
      "segments: a column must not wait for result 1 of its frame before an earlier tile"),
 ])
 def test_bad_calls(frames: int, counts: Any, program: Program, message: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ese_lstm.contract.cells import LINEAR
 from ese_lstm.contract.config import EngineConfig
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.image import Image, read_image, split_words, write_image
@@ -196,7 +197,8 @@ def test_program_used_below(nets: Any) -> None:
     ("epilogues", 5, {"cell_base": 18}, ("epilogues: tile 5 cells must be its own, got cells of "
                                         "tile 3 at cell_base=18")),
     ("epilogues", 5, {"param_base": 84}, "epilogues: tile 5 end of params must be 1 to 103, got"),
-    ("epilogues", 0, {"lstm": 0, "output": 1, "output_last": 1}, "epilogues: output_last must"),
+    ("epilogues", 0, {"kind": LINEAR.kind, "output": 1, "output_last": 1},
+     "epilogues: output_last must"),
     ("header", 0, {"results": 30}, "header: results must be the epilogues' 31, got 30"),
     ("header", 0, {"input_width": 0}, "header: input_width must be 1 to 256, got 0"),
     ("header", 0, {"input_odd": 4}, ("header: input_even and input_odd must be apart by "

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ese_lstm.contract.cells import LSTM
 from ese_lstm.contract.config import EngineConfig
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.program import Epilogue, Program, Segment, TileWeights
@@ -186,7 +187,7 @@ def assert_addresses(program: Any, frame: int, got: Any) -> None:
     for epilogue in program.epilogues:
         base = epilogue.dest_odd if frame % 2 else epilogue.dest_even
         results += range(base, base + epilogue.count)
-        if epilogue.lstm:
+        if epilogue.cell is LSTM:
             cells += range(epilogue.cell_base, epilogue.cell_base + epilogue.count)
     assert got.trace_result.addresses.tolist() == results
     assert got.trace_cell.addresses.tolist() == cells
@@ -274,7 +275,7 @@ def test_accumulator_overflow_is_raised() -> None:
 
 def overflowing(config: EngineConfig) -> DecodedModel:
     program = Program((Segment(0, 3, 3, 0, False, False, True),),
-                      (Epilogue(True, 2, 12, 6, 8, 0, 0, True, True),), 0, 3, 3)
+                      (Epilogue(LSTM.kind, 2, 12, 6, 8, 0, 0, True, True),), (0,), 0, 3, 3)
     tile = TileWeights(np.array([5, 5, 5]), np.array([0, 1, 2]), np.array([2047] * 3))
     zeros = np.zeros(8, dtype=np.int64)
     return DecodedModel(config, program, (tile,), zeros, zeros)

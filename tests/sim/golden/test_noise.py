@@ -6,12 +6,13 @@ import pytest
 from ese_lstm.compress.pipeline import CompressOptions, compress_network
 from ese_lstm.compress.reference import run_float
 from ese_lstm.compress.synthetic import LayerShape, random_frames, random_network
+from ese_lstm.contract.cells import LINEAR, LSTM
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.frames import quantise_frames, real_outputs
 from ese_lstm.sim.golden.decode import decode_image
 from ese_lstm.sim.golden.model import GoldenModel, Saturations
-from ese_lstm.sim.golden.noise import TENSORS, layer_of_tiles, measure_noise, real_model
+from ese_lstm.sim.golden.noise import TENSORS, measure_noise, real_model
 
 TINY = PRESETS["tiny"].replace(stream_depth=4096, activation_depth=512)
 SHAPES = [LayerShape(cells=13, projection=11, peepholes=True), LayerShape(cells=9)]
@@ -95,12 +96,12 @@ def test_tiles_by_layer(seed):
     shapes = [LayerShape(cells=13, projection=37), LayerShape(cells=9), LayerShape(cells=9)]
     image, _, _ = case(seed, config, shapes)
     program = decode_image(image).program
-    layers = layer_of_tiles(image, program)
-    assert len(layers) > 7 and layers == sorted(layers)
+    layers = program.layers
+    assert len(layers) > 7 and list(layers) == sorted(layers)
     for number, layer in enumerate(image.manifest.layers):
         mine = [e for e, at in zip(program.epilogues, layers, strict=True) if at == number]
-        assert sum(e.count for e in mine if e.lstm) == layer.cells
-        assert sum(e.count for e in mine if not e.lstm) == layer.projection
+        assert sum(e.count for e in mine if e.cell is LSTM) == layer.cells
+        assert sum(e.count for e in mine if e.cell is LINEAR) == layer.projection
         assert mine[0].cell_base == layer.cell_base
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from ese_lstm.contract import timing
-from ese_lstm.contract.config import GATES, PRESETS, SHIFT_BITS, EngineConfig
+from ese_lstm.contract.cells import LINEAR, LSTM
+from ese_lstm.contract.config import PRESETS, SHIFT_BITS, EngineConfig
 from ese_lstm.hw.elementwise.channel import ElementwiseChannel
 from ese_lstm.sim.golden.arithmetic import IntegerArithmetic
 from ese_lstm.sim.rtl.bench import PATTERNS
@@ -19,7 +20,7 @@ CONFIGS = {
                                       cell_frac=9),
 }
 CELLS, LINEAR_ROWS = 150, 100
-INPUTS = ("valid", "lstm", "gate", "shift", "acc", "bias", "peephole", "cell_in", "active")
+INPUTS = ("valid", "kind", "gate", "shift", "acc", "bias", "peephole", "cell_in", "active")
 
 
 def number(rng: random.Random, bits: int) -> int:
@@ -37,9 +38,9 @@ class Cell:
         self.shift = rng.randrange(config.acc_bits - config.act_bits + 6)
         self.active = int(rng.random() < 0.8)
         self.before = number(rng, config.cell_bits)
-        self.acc = [number(rng, config.acc_bits) for _ in range(GATES)]
-        self.bias = [number(rng, config.acc_bits) for _ in range(GATES)]
-        self.peephole = [number(rng, config.peephole_bits) for _ in range(GATES)]
+        self.acc = [number(rng, config.acc_bits) for _ in range(LSTM.size)]
+        self.bias = [number(rng, config.acc_bits) for _ in range(LSTM.size)]
+        self.peephole = [number(rng, config.peephole_bits) for _ in range(LSTM.size)]
         self.peephole[2] = 0
 
         def gate(k: int, cell: int) -> np.ndarray:
@@ -54,7 +55,7 @@ class Cell:
         self.m = int(m[0])
 
     def sample(self, k: int) -> dict[str, int]:
-        return {"valid": 1, "lstm": 1, "gate": k, "shift": self.shift, "acc": self.acc[k],
+        return {"valid": 1, "kind": LSTM.kind, "gate": k, "shift": self.shift, "acc": self.acc[k],
                 "bias": self.bias[k], "peephole": self.peephole[k], "active": self.active,
                 "cell_in": self.after if k == 3 else self.before}
 
@@ -77,7 +78,7 @@ def test_cells_and_linear_rows(name: str, pause: str, seed: int) -> None:
     expected: dict[str, dict[int, int]] = {"cell_out": {}, "result": {}}
     cycle = last = 0
     while cells or under_way or waiting or linear_left or cycle <= last + timing.CELL:
-        sample = {key: rng.getrandbits(1) for key in ("lstm", "gate", "active")}
+        sample = {key: rng.getrandbits(1) for key in ("kind", "gate", "active")}
         sample |= {"valid": 0, "shift": rng.getrandbits(SHIFT_BITS),
                    "acc": number(rng, config.acc_bits), "bias": number(rng, config.acc_bits),
                    "peephole": number(rng, config.peephole_bits),
@@ -90,7 +91,7 @@ def test_cells_and_linear_rows(name: str, pause: str, seed: int) -> None:
             expected["result"][cycle + timing.RESULT] = cell.m if cell.active else 0
         elif work and linear_left and rng.random() < 0.2:
             linear_left -= 1
-            sample |= {"valid": 1, "lstm": 0, "gate": rng.randrange(GATES)}
+            sample |= {"valid": 1, "kind": LINEAR.kind, "gate": rng.randrange(LSTM.size)}
             y, _ = golden.linear(np.array([sample["acc"] + sample["bias"]]), sample["shift"])
             expected["result"][cycle + timing.RESULT] = int(y[0]) * sample["active"]
         elif work and (under_way or cells):

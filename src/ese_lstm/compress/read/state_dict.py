@@ -21,7 +21,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from ...contract.config import GATES
+from ...contract.cells import LSTM
 from ...contract.errors import EseError
 from ..network import GATE_NAMES, Layer, Network, require_finite
 from .names import Part, Tensors, several
@@ -154,18 +154,18 @@ def _torch_layer(reader: _Reader, place: Place, order: tuple[int, int, int, int]
     w_y = reader.take("weight_hh", place)
     w_m = reader.take("weight_hr", place) if reader.any("weight_hr") else None
     rows, outputs = w_y.shape
-    if (rows, outputs) == ((rows, GATES * rows) if w_m is None else
-                           (w_m.shape[0], GATES * w_m.shape[1])):
+    if (rows, outputs) == ((rows, LSTM.size * rows) if w_m is None else
+                           (w_m.shape[0], LSTM.size * w_m.shape[1])):
         reader.take("weight_hh", place, (outputs, rows))  # refuses it, as transposed
-    if w_m is None and rows != GATES * outputs:
+    if w_m is None and rows != LSTM.size * outputs:
         kind = {3: "a GRU", 1: "a plain RNN"}.get(rows / max(outputs, 1), "no LSTM")
         raise EseError(f"checkpoint: {reader.key('weight_hh', place)} must have the shape "
                        f"(4·cells, cells) of an LSTM without projection, got {w_y.shape}, which "
                        f"is {kind}")
-    if rows % GATES:
+    if rows % LSTM.size:
         raise EseError(f"checkpoint: {reader.key('weight_hh', place)} must have 4·cells rows, "
                        f"got {rows}")
-    cells = rows // GATES
+    cells = rows // LSTM.size
     w_x = reader.take("weight_ih", place, (rows, None))
     bias = _bias(reader, place, rows)
     peepholes = None
@@ -190,7 +190,7 @@ def _bias(reader: _Reader, place: Place, rows: int) -> NDArray[np.float64] | Non
 
 def _ordered(stacked: NDArray[np.float64], order: tuple[int, int, int, int]
              ) -> NDArray[np.float64]:
-    gates = np.split(stacked, GATES)
+    gates = np.split(stacked, LSTM.size)
     return np.concatenate([gates[position] for position in order])
 
 

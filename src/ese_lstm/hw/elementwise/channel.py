@@ -7,11 +7,14 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ...contract import timing
-from ...contract.config import GATES, SHIFT_BITS, EngineConfig, bits_for
+from ...contract.cells import LSTM
+from ...contract.config import SHIFT_BITS, EngineConfig, bits_for
+from ...contract.layout import KIND_BITS
+from ..layouts import is_kind
 from .activation import ActivationUnit
 from .numeric import Requantise, delay, round_shift, saturate
 
-GATE_I, GATE_F, GATE_G, GATE_O = range(GATES)
+GATE_I, GATE_F, GATE_G, GATE_O = range(LSTM.size)
 
 
 class ElementwiseChannel(wiring.Component):
@@ -31,13 +34,13 @@ class ElementwiseChannel(wiring.Component):
     i, f, g; o comes CELL cycles after g or later. Idle cycles, o samples of earlier cells and
     linear rows may stand anywhere between them, but no other cell's i, f or g.
 
-    Every channel has its own copy, fed the same valid, lstm, gate and shift.
+    Every channel has its own copy, fed the same valid, kind, gate and shift.
 
     Parameters: config.
-    Members, all In of one sample: valid(1), 0 in an idle cycle; lstm(1), 0 for a linear row;
-    gate(2), i f g o = 0 1 2 3; shift(SHIFT_BITS); acc, bias (acc_bits, signed), accumulator
-    units; peephole (peephole_bits, signed), accumulator units per cell unit; cell_in (cell_bits,
-    signed); active(1), 0 forces this sample's outputs to 0.
+    Members, all In of one sample: valid(1), 0 in an idle cycle; kind(KIND_BITS), type of the unit;
+    gate(2), its row, i f g o = 0 1 2 3; shift(SHIFT_BITS); acc, bias (acc_bits, signed),
+    accumulator units; peephole (peephole_bits, signed), accumulator units per cell unit; cell_in
+    (cell_bits, signed); active(1), 0 forces this sample's outputs to 0.
     Out: cell_out (cell_bits, signed) and cell_valid, for gate g; result (act_bits, signed) and
     result_valid, for gate o and linear rows. Outputs mean nothing while not valid. The valids are
     delayed copies and follow no reset.
@@ -50,7 +53,8 @@ class ElementwiseChannel(wiring.Component):
     def __init__(self, *, config: EngineConfig) -> None:
         self._config = config
         super().__init__({
-            "valid": In(1), "lstm": In(1), "gate": In(bits_for(GATES)), "shift": In(SHIFT_BITS),
+            "valid": In(1), "kind": In(KIND_BITS), "gate": In(bits_for(LSTM.size)),
+            "shift": In(SHIFT_BITS),
             "acc": In(signed(config.acc_bits)), "bias": In(signed(config.acc_bits)),
             "peephole": In(signed(config.peephole_bits)), "cell_in": In(signed(config.cell_bits)),
             "active": In(1),
@@ -74,6 +78,7 @@ class ElementwiseChannel(wiring.Component):
         config = self._config
         act, frac = config.act_bits, config.act_bits - 1
         product_bits = config.act_bits + config.cell_bits
+        lstm = is_kind(self.kind, LSTM)
 
         # Pre-activation: acc + bias + peephole·cell_in, shifted and saturated.
         peephole_1 = Signal(signed(config.peephole_bits), reset_less=True)
@@ -84,7 +89,7 @@ class ElementwiseChannel(wiring.Component):
         biased_2 = Signal.like(biased_1)
         sum_3 = Signal(signed(1 + max(len(biased_2), len(peephole_product_2))), reset_less=True)
         m.d.sync += [
-            peephole_1.eq(Mux(self.lstm, self.peephole, 0)),
+            peephole_1.eq(Mux(lstm, self.peephole, 0)),
             cell_1.eq(self.cell_in),
             peephole_product_2.eq(peephole_1 * cell_1),
             biased_1.eq(self.acc + self.bias),
@@ -111,7 +116,7 @@ class ElementwiseChannel(wiring.Component):
         # One multiplier for f·c', i·g and o·tanh(c).
         assert summed + timing.ACTIVATION == timing.GATE
         gate_10 = delay(m, gate_5, timing.ACTIVATION, "gate_late")
-        lstm_10 = delay(m, self.valid & self.lstm, timing.GATE, "lstm")
+        lstm_10 = delay(m, self.valid & lstm, timing.GATE, "lstm")
         cell_10 = delay(m, cell_4, timing.GATE - summed + 1, "cell_late")
         i_11 = Signal(signed(act), reset_less=True)
         factor_11 = Signal(signed(act), reset_less=True)
@@ -133,7 +138,7 @@ class ElementwiseChannel(wiring.Component):
 
         gate_12 = delay(m, gate_10, 2, "gate_product")
         lstm_12 = delay(m, lstm_10, 2, "lstm_product")
-        linear_12 = delay(m, self.valid & ~self.lstm, timing.GATE + 2, "linear")
+        linear_12 = delay(m, self.valid & ~lstm, timing.GATE + 2, "linear")
         active_12 = delay(m, self.active, timing.GATE + 2, "active")
 
         # New cell state: f·c' waits for i·g; the one with fewer fraction bits moves up.

@@ -1,26 +1,27 @@
 """Epilogue sequencer: drains finished tiles row by row while the next tile accumulates."""
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ...contract import timing
-from ...contract.config import GATES, SHIFT_BITS, EngineConfig, bits_for
-from ...contract.layout import epilogue_layout
-from ..layouts import struct
+from ...contract.cells import LINEAR, LSTM
+from ...contract.config import SHIFT_BITS, EngineConfig, bits_for
+from ...contract.layout import KIND_BITS, epilogue_layout
+from ..layouts import is_kind, struct
 from ..parts import DISTRIBUTED
 
 
 def sample_layout(config: EngineConfig) -> data.StructLayout:
     """What goes with a drained row through the element-wise unit; the same for all channels.
 
-    valid: a row was issued. lstm, gate (0…3 = i, f, g, o), shift: see ``ElementwiseChannel``.
-    param, cell, dest: addresses of its bias and peephole, its cell state, its result (gate o or
-    linear). output, last: the result also leaves by the frame output, as the frame's last.
+    valid: a row was issued. kind, gate, shift: see ``ElementwiseChannel``. param, cell, dest:
+    addresses of its bias and peephole, its cell state, its result (gate o or linear). output, last:
+    the result also leaves by the frame output, as the frame's last.
     """
     return data.StructLayout({
-        "valid": unsigned(1), "lstm": unsigned(1), "gate": unsigned(2),
+        "valid": unsigned(1), "kind": unsigned(KIND_BITS), "gate": unsigned(bits_for(LSTM.size)),
         "shift": unsigned(SHIFT_BITS), "param": unsigned(config.param_address_bits),
         "cell": unsigned(config.cell_address_bits),
         "dest": unsigned(config.activation_address_bits),
@@ -52,7 +53,7 @@ class EpilogueSequencer(wiring.Component):
     stall_output: a cycle lost waiting for room.
 
     Latency: ``done`` → first row issued, timing.EPILOGUE_START; issue → select, 1 cycle. A tile
-    occupies 4·(cells + O_SKEW) cycles or as many as it has linear rows.
+    occupies LSTM.size·(cells + O_SKEW) cycles or as many as it has linear rows.
     """
 
     def __init__(self, *, config: EngineConfig) -> None:
@@ -88,11 +89,12 @@ class EpilogueSequencer(wiring.Component):
         tile = reader.data
 
         busy, bank, parity = Signal(), Signal(), Signal()
-        lstm, output, output_last = Signal(), Signal(), Signal()
+        kind, output, output_last = Signal(KIND_BITS), Signal(), Signal()
+        lstm = is_kind(kind, LSTM)
         shift = Signal(SHIFT_BITS)
         active, start = Signal(config.channels), Signal(config.channels)
         dest = Signal(config.activation_address_bits)
-        gate = Signal(range(GATES))
+        gate = Signal(range(LSTM.size))
         skew, skewed = Signal(range(timing.O_SKEW + 1)), Signal()
         count_bits = bits_for(config.rows_per_tile + 1)
         # The lead position serves gates i, f, g and linear rows, the trail position gate o.
@@ -106,7 +108,7 @@ class EpilogueSequencer(wiring.Component):
                          parity.eq(parity ^ tile.end)]
         # While idle the next tile is loaded over and over, so that only ``busy`` waits for it.
         with m.If(~busy):
-            m.d.sync += [lstm.eq(tile.lstm), shift.eq(tile.shift),
+            m.d.sync += [kind.eq(tile.kind), shift.eq(tile.shift),
                          output.eq(tile.output), output_last.eq(tile.output_last),
                          dest.eq(Mux(parity, tile.dest_odd, tile.dest_even)),
                          active.eq(Mux(parity, self.active_odd, self.active_even)),
@@ -119,7 +121,7 @@ class EpilogueSequencer(wiring.Component):
             Signal(name=name) for name in ("at_o", "is_result", "valid", "stalled", "advance",
                                            "final"))
         m.d.comb += [
-            at_o.eq(lstm & (gate == GATES - 1)),
+            at_o.eq(lstm & (gate == LSTM.result)),
             valid.eq(Mux(at_o, skewed, lead.some)),
             is_result.eq(busy & valid & (at_o | ~lstm)),
             stalled.eq(is_result & output & ~self.room),
@@ -130,7 +132,7 @@ class EpilogueSequencer(wiring.Component):
         ]
         with m.If(advance):
             m.d.sync += gate.eq(gate + 1)
-            with m.If((~lstm | (gate == GATES - 1)) & lead.some):
+            with m.If((~lstm | (gate == LSTM.result)) & lead.some):
                 lead.advance(m, lstm)
             with m.If(at_o):
                 with m.If(skewed):
@@ -147,13 +149,13 @@ class EpilogueSequencer(wiring.Component):
         issued = Signal()
         m.d.comb += issued.eq(advance & valid)
         slot = Mux(at_o, trail.slot, lead.slot)
-        m.d.comb += self.row.eq(Mux(lstm, (slot << 2) | gate, slot))
+        m.d.comb += self.row.eq(Mux(lstm, (slot << bits_for(LSTM.size)) | gate, slot))
         here = {name: Mux(at_o, getattr(trail, name), getattr(lead, name))
                 for name in ("lane", "cell", "param")}
         m.d.sync += [
             self.select_0.eq(Mux(issued & ~bank, here["lane"], 0)),
             self.select_1.eq(Mux(issued & bank, here["lane"], 0)),
-            self.sample.valid.eq(issued), self.sample.lstm.eq(lstm), self.sample.gate.eq(gate),
+            self.sample.valid.eq(issued), self.sample.kind.eq(kind), self.sample.gate.eq(gate),
             self.sample.shift.eq(shift), self.sample.cell.eq(here["cell"]),
             self.sample.param.eq(Mux(lstm, here["param"] + gate, here["param"])),
             self.sample.dest.eq(dest), self.sample.output.eq(output),
@@ -181,11 +183,11 @@ class _Position:
                      self.param.eq(tile.param_base), self.left.eq(tile.count),
                      self.some.eq(tile.count != 0), self.one.eq(tile.count == 1)]
 
-    def advance(self, m: Module, lstm: Signal) -> None:
+    def advance(self, m: Module, lstm: Value) -> None:
         """Point at the next unit."""
         m.d.sync += [self.lane.eq(self.lane.rotate_left(1)),
                      self.slot.eq(self.slot + self.lane[self.lanes - 1]),
                      self.cell.eq(self.cell + 1),
-                     self.param.eq(self.param + Mux(lstm, GATES, 1)),
+                     self.param.eq(self.param + Mux(lstm, LSTM.size, LINEAR.size)),
                      self.left.eq(self.left - 1), self.some.eq(self.left != 1),
                      self.one.eq(self.left == 2)]

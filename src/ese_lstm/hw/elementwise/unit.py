@@ -6,9 +6,10 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ...contract import timing
-from ...contract.config import GATES, EngineConfig
+from ...contract.cells import LSTM
+from ...contract.config import EngineConfig
 from ...contract.layout import param_layout
-from ..layouts import struct
+from ..layouts import is_kind, struct
 from ..place import place
 from .channel import ElementwiseChannel
 from .epilogue import sample_layout
@@ -97,10 +98,10 @@ class ElementwiseUnit(wiring.Component):
             unit = ElementwiseChannel(config=config)
             place(m, platform, f"channel_{channel}", unit, module="ese_channel")
             state = Signal(signed(config.cell_bits), name=f"state_{channel}", reset_less=True)
-            fresh = answered.start[channel] & (answered.gate != GATES - 1)
+            fresh = answered.start[channel] & (answered.gate != LSTM.result)
             m.d.sync += state.eq(Mux(fresh, 0, cell_reader.data[channel]))
             m.d.comb += [
-                unit.valid.eq(arrived.valid), unit.lstm.eq(arrived.lstm),
+                unit.valid.eq(arrived.valid), unit.kind.eq(arrived.kind),
                 unit.gate.eq(arrived.gate), unit.shift.eq(arrived.shift),
                 unit.acc.eq(self.row[channel]), unit.bias.eq(param.bias),
                 unit.peephole.eq(param.peephole), unit.cell_in.eq(state),
@@ -110,8 +111,9 @@ class ElementwiseUnit(wiring.Component):
             ]
 
         # Reset ends the rows under way: what they would write is not valid any more.
-        is_cell = arrived.valid & arrived.lstm & (arrived.gate == GATES - 2)
-        is_result = arrived.valid & (~arrived.lstm | (arrived.gate == GATES - 1))
+        lstm = is_kind(arrived.kind, LSTM)
+        is_cell = arrived.valid & lstm & (arrived.gate == LSTM.state)
+        is_result = arrived.valid & (~lstm | (arrived.gate == LSTM.result))
         m.d.comb += [
             self.cell.valid.eq(
                 delay(m, is_cell, timing.CELL, "cell_valid", reset_less=False)),

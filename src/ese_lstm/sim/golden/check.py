@@ -37,8 +37,8 @@ def _check_tiles(program: Program, config: EngineConfig, params: int) -> None:
         raise EseError(f"image.epilogues: output_last must mark the last tile with output, got "
                        f"tiles {last} of {outputs}")
     for tile, epilogue in enumerate(program.epilogues):
-        most = config.cells_per_tile if epilogue.lstm else config.rows_per_tile
-        _within(f"epilogues: tile {tile} count", 1, epilogue.count, most)
+        _within(f"epilogues: tile {tile} count", 1, epilogue.count,
+                config.units_per_tile(epilogue.cell))
         _within(f"epilogues: tile {tile} end of params", 1,
                 epilogue.param_base + epilogue.rows, params)
 
@@ -65,7 +65,7 @@ def _check_regions(program: Program, config: EngineConfig) -> None:
             if inputs[base:base + epilogue.count].any():
                 raise EseError(f"image.epilogues: tile {tile} results must be outside the input "
                                f"regions, got address {base}")
-        if epilogue.lstm:
+        if epilogue.cell.state is not None:
             end = epilogue.cell_base + epilogue.count
             _within(f"epilogues: tile {tile} end of cells", 1, end, config.cell_depth)
             taken = cells[epilogue.cell_base:end].max()

@@ -247,13 +247,14 @@ class _Engine:
 
 def epilogue_issues(epilogue: Epilogue, fired: int, before: int,
                     cycles_per_cell: int = timing.ISSUES_PER_CELL) -> range:
-    """Cycles in which a tile's results issue, one a row, of gate o for a cell. fired: of the tile's
-    last entry; before: last issue of the tile before."""
-    start = max(fired + timing.MAC + timing.EPILOGUE_START, before + timing.EPILOGUE_GAP)
-    if not epilogue.lstm:
-        return range(start, start + epilogue.count)
-    start += cycles_per_cell * timing.o_skew(cycles_per_cell) + cycles_per_cell - 1
-    return range(start, start + cycles_per_cell * epilogue.count, cycles_per_cell)
+    """Cycles in which the rows that complete a tile's results issue. fired: of the tile's last
+    entry; before: last issue of the tile before. cycles_per_cell: of a unit of several rows."""
+    first = max(fired + timing.MAC + timing.EPILOGUE_START, before + timing.EPILOGUE_GAP)
+    each = cycles_per_cell if epilogue.cell.size > 1 else 1
+    first += each - 1
+    if epilogue.cell.trails:
+        first += each * timing.o_skew(each)
+    return range(first, first + each * epilogue.count, each)
 
 
 def _pieces(segments: Sequence[Segment], counts: NDArray[np.int64]

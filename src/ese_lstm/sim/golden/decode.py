@@ -5,12 +5,12 @@ the packer cannot cancel out.
 """
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...contract.config import GATES, EngineConfig
+from ...contract.config import EngineConfig
 from ...contract.errors import EseError
 from ...contract.image import Image
 from ...contract.layout import (
@@ -21,7 +21,7 @@ from ...contract.layout import (
     param_layout,
     segment_layout,
 )
-from ...contract.program import Epilogue, Program, Segment, TileWeights
+from ...contract.program import Epilogue, Program, Segment, TileWeights, layers_of_tiles
 from .check import check_program
 from .rows import Rows, check_rows, decode_rows
 
@@ -66,6 +66,8 @@ def decode_image(image: Image) -> DecodedModel:
     lengths = image.sections["lane_lengths"].astype(np.int64)
     rows = decode_rows(image.sections["rows"], config) if config.fetch_depth else None
     tiles, counts, nulls, fillers = _Streams(image, program, lengths, rows).decode()
+    program = replace(program, layers=layers_of_tiles(
+        program.epilogues, [layer.cells for layer in image.manifest.layers]))
     return DecodedModel(config, program, tiles, params["bias"], params["peephole"], counts, nulls,
                         fillers, rows.mask if rows is not None and len(rows.mask) else None)
 
@@ -106,6 +108,7 @@ def _field(words: NDArray[np.uint32], offset: int, bits: int, signed: bool) -> I
 
 
 def _program(image: Image) -> Program:
+    """The program of its words, which don't say the layers."""
     config = image.config
     header = _unpack(image, "header", header_layout(config))
     segments = _unpack(image, "segments", segment_layout(config))
@@ -128,11 +131,12 @@ def _program(image: Image) -> Program:
             streamed=bool(config.fetch_depth and segments["streamed"][k]))
             for k in range(len(segments["end"]))),
         epilogues=tuple(Epilogue(
-            lstm=bool(epilogues["lstm"][k]), count=int(epilogues["count"][k]),
+            kind=int(epilogues["kind"][k]), count=int(epilogues["count"][k]),
             shift=int(epilogues["shift"][k]), dest_even=int(epilogues["dest_even"][k]),
             dest_odd=int(epilogues["dest_odd"][k]), cell_base=int(epilogues["cell_base"][k]),
             param_base=int(epilogues["param_base"][k]), output=bool(epilogues["output"][k]),
             output_last=bool(epilogues["output_last"][k])) for k in range(len(epilogues["end"]))),
+        layers=(),
         input_even=int(header["input_even"][0]), input_odd=int(header["input_odd"][0]),
         input_width=int(header["input_width"][0]))
     if int(header["results"][0]) != program.results:
@@ -243,7 +247,7 @@ class _Streams:
         lane = np.arange(config.lanes)
         for tile, epilogue in enumerate(self._program.epilogues):
             units = -(-np.maximum(epilogue.count - lane, 0) // config.lanes)
-            limits[:, tile] = units * (GATES if epilogue.lstm else 1)
+            limits[:, tile] = units * epilogue.cell.size
         limit = limits[self._lane, self._tile_of[self._column]]
         self._refuse(carries & (row >= limit), row, "row must be one of the lane's rows of the "
                      "tile, got")
@@ -265,9 +269,8 @@ class _Streams:
         lanes = self._config.lanes
         column, lane, bank_row = (array[carries] for array in (self._column, self._lane, row))
         weight = self._weight[carries]
-        lstm = np.array([epilogue.lstm for epilogue in self._program.epilogues])
-        tile = self._tile_of[column]
-        group = np.where(lstm[tile], GATES, 1)
+        sizes = np.array([epilogue.cell.size for epilogue in self._program.epilogues])
+        group = sizes[self._tile_of[column]]
         rows = group * (bank_row // group * lanes + lane) + bank_row % group
         order = np.lexsort((rows, column))
         bounds = np.searchsorted(column[order], self._first)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...contract.config import GATES
+from ...contract.cells import LINEAR, LSTM
 from ...contract.errors import EseError
 from ...contract.program import Epilogue, Segment, TileWeights
 from ..trace import Frame, Trace
@@ -171,29 +171,35 @@ class GoldenModel:
                            f"{running[bad[1]]} must fit acc_bits={self.decoded.config.acc_bits}, "
                            f"got {acc[bad]}")
         epilogue = tile.epilogue
+        finish = _FINISH[epilogue.cell]
         cells = None
-        if epilogue.lstm:
+        if epilogue.cell.state is None:
+            _, result, counts = finish(self, tile, acc, acc[:0])
+        else:
             where = slice(epilogue.cell_base, epilogue.cell_base + epilogue.count)
             before = self.cells[where][:, running]
             before[:, starts] = 0
-            state, result, counts = self._finish_cells(tile, acc, before)
+            state, result, counts = finish(self, tile, acc, before)
             self.cells[where] = self._spread(state, running)
             cells = Trace(np.arange(where.start, where.stop), self.cells[where].copy())
-        else:
-            result, saturated = self.arithmetic.linear(acc + tile.bias, epilogue.shift)
-            counts = Saturations(result=saturated)
-            if self.observe is not None:
-                self.observe(tile.number, "y", result, saturated)
         dest = epilogue.dest_odd if parity else epilogue.dest_even
         values = self._spread(result, running)
         self.activation[dest:dest + epilogue.count] = values
         return Trace(np.arange(dest, dest + epilogue.count), values), cells, counts
 
-    def _finish_cells(self, tile: "_Tile", acc: Values, before: Values
-                      ) -> tuple[Values, Values, Saturations]:
+    def _finish_linear(self, tile: "_Tile", acc: Values, before: Values
+                       ) -> tuple[Values, Values, Saturations]:
+        """No cell states, and y, (rows, running channels)."""
+        result, saturated = self.arithmetic.linear(acc + tile.bias, tile.epilogue.shift)
+        if self.observe is not None:
+            self.observe(tile.number, "y", result, saturated)
+        return before, result, Saturations(result=saturated)
+
+    def _finish_lstm(self, tile: "_Tile", acc: Values, before: Values
+                     ) -> tuple[Values, Values, Saturations]:
         """New cell states and m, each (cells, running channels)."""
         arithmetic, shift = self.arithmetic, tile.epilogue.shift
-        totals = (acc + tile.bias).reshape(len(before), GATES, -1)
+        totals = (acc + tile.bias).reshape(len(before), LSTM.size, -1)
         peephole = tile.peephole
 
         def gate(number: int, state: Values) -> tuple[Values, int]:
@@ -231,6 +237,10 @@ class GoldenModel:
                      self._join([part.values for part in parts]))
 
 
+_FINISH = {LINEAR: GoldenModel._finish_linear, LSTM: GoldenModel._finish_lstm}
+"""What each cell type makes of a tile's accumulators and the cell states before."""
+
+
 class _Tile:
     """One tile, arranged for whole-array arithmetic.
 
@@ -252,8 +262,8 @@ class _Tile:
             [segment.length for segment in segments]))
         params = slice(epilogue.param_base, epilogue.param_base + epilogue.rows)
         self.bias = decoded.bias[params].astype(dtype)[:, None]
-        self.peephole = (decoded.peephole[params if epilogue.lstm else slice(0)]
-                         .astype(dtype).reshape(-1, GATES, 1))
+        self.peephole = decoded.peephole[params].astype(dtype).reshape(
+            -1, epilogue.cell.size, 1)
         self._arrange(weights, epilogue.rows, dtype)
 
     def _arrange(self, weights: TileWeights, rows: int, dtype: type[Any]) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...contract.cells import LINEAR
 from ...contract.config import EngineConfig
 from ...contract.errors import EseError
 from ...contract.formats import FixedFormat, cell_format, gate_format
@@ -96,38 +97,24 @@ def real_model(image: Image, decoded: DecodedModel) -> DecodedModel:
     bias, peephole = (part.astype(np.float64) for part in (decoded.bias, decoded.peephole))
     tiles = []
     for (segments, epilogue), weights, number in zip(
-            decoded.program.tiles(), decoded.tiles, layer_of_tiles(image, decoded.program),
-            strict=True):
+            decoded.program.tiles(), decoded.tiles, decoded.program.layers, strict=True):
         layer = image.manifest.layers[number]
         params = slice(epilogue.param_base, epilogue.param_base + epilogue.rows)
-        fracs = np.repeat([layer.gate_weight_frac[segment.recurrent] if epilogue.lstm
-                           else layer.projection_weight_frac for segment in segments],
+        fracs = np.repeat([layer.projection_weight_frac if epilogue.cell is LINEAR else
+                           layer.gate_weight_frac[segment.recurrent] for segment in segments],
                           [segment.length for segment in segments])
         acc_frac = _acc_frac(layer, epilogue, config)
         bias[params] = np.ldexp(bias[params], -acc_frac)
-        if epilogue.lstm:
-            peephole[params] = np.ldexp(peephole[params], config.cell_frac - acc_frac)
+        peephole[params] = np.ldexp(peephole[params], config.cell_frac - acc_frac)
         tiles.append(TileWeights(weights.rows, weights.columns, np.ldexp(
             weights.weights.astype(np.float64), -fracs[weights.columns])))
     return DecodedModel(config, decoded.program, tuple(tiles), bias, peephole)
 
 
-def layer_of_tiles(image: Image, program: Program) -> list[int]:
-    """The layer that each tile of the program belongs to."""
-    found, layer, cells = [], -1, 0
-    for epilogue in program.epilogues:
-        if epilogue.lstm and not cells:
-            layer += 1
-            cells = image.manifest.layers[layer].cells
-        cells -= epilogue.count if epilogue.lstm else 0
-        found.append(layer)
-    return found
-
-
 def _acc_frac(layer: LayerInfo, epilogue: Epilogue, config: EngineConfig) -> int:
-    if epilogue.lstm:
-        return layer.gate_weight_frac[0] + layer.input_frac
-    return layer.projection_weight_frac + gate_format(config).frac
+    if epilogue.cell is LINEAR:
+        return layer.projection_weight_frac + gate_format(config).frac
+    return layer.gate_weight_frac[0] + layer.input_frac
 
 
 class _Seen(list[tuple[Key, Values, int]]):
@@ -146,7 +133,7 @@ class _Tally:
 
     def __init__(self, image: Image, program: Program) -> None:
         self._image = image
-        self.layers = layer_of_tiles(image, program)
+        self.layers = program.layers
         self.saturated: dict[Key, int] = {}
         self._sums: dict[Key, NDArray[np.float64]] = {}
 

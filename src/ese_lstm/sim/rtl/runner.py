@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from ...contract.config import EngineConfig
 from ...contract.errors import EseError
 from ...contract.image import Image
-from ...contract.layout import epilogue_layout, header_layout, segment_layout
 from ...contract.memory import MemoryTiming
 from ...contract.shell import ShellConfig
 from ...hw.counters import COUNTERS
@@ -104,14 +103,11 @@ def _simulate(image: Image, frames: NDArray[np.integer], active: NDArray[np.bool
               progress: Progress | None) -> list[RtlResult]:
     """The runs of an image, one a memory (one in all without ``fetch_depth``)."""
     config = image.config
-    header = header_layout(config).unpack(image.words("header")[0])
-    values = _checked(frames, header["input_width"], config)
+    program = image.program
+    values = _checked(frames, program.input_width, config)
     masks = [_mask(name, mask, len(values), config.channels, default)
              for name, mask, default in (("active", active, True), ("start", start, False))]
-    epilogues = [epilogue_layout(config).unpack(word) for word in image.words("epilogues")]
-    widths = {"output": sum(e["count"] for e in epilogues if e["output"]),
-              "cell": sum(e["count"] for e in epilogues if e["lstm"]),
-              "result": sum(e["count"] for e in epilogues)}
+    widths = {"output": program.output_width, "cell": program.cells, "result": program.results}
     if progress:
         progress("write Verilog", 0.0)
     verilog, top = ((streamed_verilog(config, shell), STREAMED_TOP)
@@ -206,7 +202,6 @@ def _mask(name: str, mask: NDArray[np.bool_] | None, frames: int, channels: int,
 
 def _patience(image: Image) -> int:
     """Cycles without any event after which a run counts as stuck: ten frames' work."""
-    columns = sum(segment_layout(image.config).unpack(word)["length"]
-                  for word in image.words("segments"))
     streamed = 32 * len(image.memory)  # at a slow memory's bit a cycle, four times over
-    return 10 * (int(image.sections["lane_lengths"].max()) + columns) + 2000 + streamed
+    longest = int(image.sections["lane_lengths"].max())
+    return 10 * (longest + image.program.columns) + 2000 + streamed

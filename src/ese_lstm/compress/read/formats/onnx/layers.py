@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .....contract.config import GATES
+from .....contract.cells import LSTM
 from .graph import Graph, attribute, called
 from .values import Value, Values
 
@@ -55,13 +55,13 @@ class LstmNode:
         """
         self._check_attributes()
         w, r = self._weights()
-        dirs, cells = w.shape[0], w.shape[1] // GATES
+        dirs, cells = w.shape[0], w.shape[1] // LSTM.size
         self._check_x(w.shape[-1])
         self._check_lengths()
         for position, what in ((H, "initial_h"), (C, "initial_c")):
             self._check_state(position, what, cells)
         self._check_declared(cells)
-        b = self._optional(B, "B", (dirs, 2 * GATES * cells)) if biased else None
+        b = self._optional(B, "B", (dirs, 2 * LSTM.size * cells)) if biased else None
         p = self._optional(P, "P", (dirs, 3 * cells)) if peepholed else None
         tensors = {}
         for direction in range(dirs):
@@ -117,7 +117,7 @@ class LstmNode:
         dirs = self.directions
         cells = int(attribute(self.node, "hidden_size", r.shape[-1]))
         for name, tensor, columns in (("W", w, w.shape[-1]), ("R", r, cells)):
-            shape = (dirs, GATES * cells, columns)
+            shape = (dirs, LSTM.size * cells, columns)
             if tensor.shape != shape or not tensor.size:
                 self.graph.refuse(self.node, f"must have {name} of the shape {shape}, got "
                                              f"{tensor.shape}")
@@ -219,5 +219,5 @@ class LstmNode:
 
 
 def _gates(stacked: NDArray[np.float64]) -> NDArray[np.float64]:
-    parts = np.split(stacked, GATES)
+    parts = np.split(stacked, LSTM.size)
     return np.concatenate([parts[position] for position in ONNX_TO_IFGO])

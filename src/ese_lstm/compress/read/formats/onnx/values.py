@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .....contract.config import GATES
+from .....contract.cells import LSTM
 from .graph import Dims, Graph, attribute, called, operator, run_node
 
 MOVES = frozenset(("Transpose", "Squeeze", "Unsqueeze", "Reshape", "Identity", "Dropout", "Cast",
@@ -144,7 +144,7 @@ class Values:
             yield from self._opaque(node, [], f"{called(node)} has shapes that are not followed")
             return
         (steps, streams, _), (dirs, rows, _) = x.shape, w.shape
-        last = (dirs, streams, rows // GATES)
+        last = (dirs, streams, rows // LSTM.size)
         for name, shape in zip(node.output, ((steps, *last), last, last),
                                strict=False):
             yield self._numbered(name, shape)
