@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from ese_lstm.cli.bench import pruning_curve
 from ese_lstm.cli.main import main
 from ese_lstm.train.data.dataset import Dataset
-from ese_lstm.train.loop.trainer import TrainOptions
+from ese_lstm.train.options import TrainOptions
 
 torch = pytest.importorskip("torch")
 SMALL = ("--config", "tiny", "--densities", "0.5,0.25", "--epochs", "2", "--streams", "2",
@@ -22,7 +22,8 @@ SMALL = ("--config", "tiny", "--densities", "0.5,0.25", "--epochs", "2", "--stre
 def start(tmp_path_factory: pytest.TempPathFactory,
           make_dataset: Callable[[Path], Dataset]) -> Path:
     """A folder with a dataset and a dense model."""
-    from ese_lstm.train.model import PhoneNet, Shape, save_model
+    from ese_lstm.train.model import PhoneNet, save_model
+    from ese_lstm.train.options import Shape
 
     folder = tmp_path_factory.mktemp("curve")
     data = make_dataset(folder / "data")

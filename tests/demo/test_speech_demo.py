@@ -21,7 +21,8 @@ from ese_lstm.demo import recognise  # noqa: E402
 from ese_lstm.train.data.dataset import Dataset, write_manifest  # noqa: E402
 from ese_lstm.train.data.streams import Corpus  # noqa: E402
 from ese_lstm.train.evaluate import fixed_answers, score_answers  # noqa: E402
-from ese_lstm.train.model import PhoneNet, Shape, load_model, save_model  # noqa: E402
+from ese_lstm.train.model import PhoneNet, load_model, save_model  # noqa: E402
+from ese_lstm.train.options import Shape  # noqa: E402
 
 CONFIG = EngineConfig(lanes=2, channels=4, queue_depth=4, acc_rows=8, stream_depth=1024,
                       activation_depth=256, cell_depth=64, param_depth=512, segment_depth=32,

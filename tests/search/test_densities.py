@@ -11,7 +11,8 @@ from ese_lstm.search import densities as densities_of
 from ese_lstm.search.densities import Point, choose, read_points, scan
 from ese_lstm.train.data.dataset import Dataset
 from ese_lstm.train.data.streams import Corpus
-from ese_lstm.train.model import PhoneNet, Shape
+from ese_lstm.train.model import PhoneNet
+from ese_lstm.train.options import Shape
 from ese_lstm.train.pruning import network_from
 
 DENSITIES = [0.5, 0.25]

@@ -14,7 +14,8 @@ from ese_lstm.train.calibration import calibration_frames
 from ese_lstm.train.data.dataset import Dataset
 from ese_lstm.train.data.streams import Corpus
 from ese_lstm.train.evaluate import float_answers, score_answers
-from ese_lstm.train.model import PhoneNet, Shape
+from ese_lstm.train.model import PhoneNet
+from ese_lstm.train.options import Shape
 from ese_lstm.train.pruning import load_network_into, network_from
 
 BITS = [3, 8, 12]

@@ -3,7 +3,8 @@ import numpy as np
 from ese_lstm.train.calibration import calibration_frames, calibration_streams
 from ese_lstm.train.data.dataset import Dataset
 from ese_lstm.train.data.streams import Corpus
-from ese_lstm.train.model import PhoneNet, Shape
+from ese_lstm.train.model import PhoneNet
+from ese_lstm.train.options import Shape
 
 
 def test_streams_are_beginnings_of_long_utterances(dataset: Dataset) -> None:

@@ -13,7 +13,8 @@ from ese_lstm.sim.golden.model import GoldenModel
 from ese_lstm.train.data.dataset import Dataset
 from ese_lstm.train.data.streams import IGNORED, Corpus, gather, plan_streams
 from ese_lstm.train.evaluate import fixed_answers, float_answers, score_answers
-from ese_lstm.train.model import PhoneNet, Shape, scores
+from ese_lstm.train.model import PhoneNet, scores
+from ese_lstm.train.options import Shape
 from ese_lstm.train.pruning import network_from
 
 DELAY = 2

@@ -7,11 +7,10 @@ from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.formats import FixedFormat
 from ese_lstm.train.lstmp import Lstmp
+from ese_lstm.train.options import PruneOptions, cubic
 from ese_lstm.train.pruning import (
-    PruneOptions,
     RoundWeight,
     apply_masks,
-    cubic,
     density_of,
     masks_for,
     masks_of,

@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import save_file
 
 from ese_lstm.contract.errors import EseError
-from ese_lstm.train.model import PhoneNet, Shape, load_model, save_model
+from ese_lstm.train.model import PhoneNet, load_model, save_model
+from ese_lstm.train.options import Shape
 from ese_lstm.train.tensors import read_tensors, save_tensors
 
 TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "step": torch.tensor(3.0),

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from ..contract.errors import EseError
 from ..contract.files import check_folder
+from .extras import needs
 from .terminal import console
 
 
@@ -36,12 +36,9 @@ def prepare(output: Path, cache: Path, limit: int | None, processes: int,
     Recordings that are damaged, have no text or do not align are counted and named in
     skipped.jsonl, never fatal.
     """
-    try:
+    with needs("train", "data"):
         from ..train.data.prepare import prepare as fill
         from ..train.data.prepare import prepare_timit, queen_recordings
-    except ImportError as error:
-        raise EseError(f"data: needs {error.name}, which is not installed "
-                       f"(pip install 'ese-lstm[train]')") from None
     check_folder(output)
     with console.status("Preparing") as status:
         def show(done: int, total: int) -> None:

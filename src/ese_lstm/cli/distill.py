@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..contract.errors import EseError
+from ..train.options import DistillOptions, PruneOptions, TrainOptions
 from .compress import matrix_values
+from .extras import needs
 from .frames import load_streams
 from .options import KNOBS, chosen_config, config_options
 from .outputs import check_files_in
+from .settings import chosen, setting_options
 from .terminal import console
 
 if TYPE_CHECKING:
@@ -31,24 +34,19 @@ Frames = NDArray[np.float64]
 @click.option("--matrix-density", "matrix_densities", multiple=True, metavar="NAME=VALUE",
               help="Density of one matrix, of every layer (Wix … Wym) or of one (l0.Wix); may be "
                    "repeated.")
-@click.option("--balance", type=click.Choice(["matrix", "tile", "none"]), default="matrix",
-              help="Equal shares per lane and matrix, per lane and tile, or plain magnitude.")
-@click.option("--keep-one", is_flag=True, help="Leave no (lane, column) without a weight.")
-@click.option("--schedule", type=click.Choice(["one-shot", "gradual"]), default="gradual",
-              help="Prune before the first step, or along a cubic.")
-@click.option("--epochs", type=int, default=20, help="Passes over the frames.")
-@click.option("--streams", type=int, default=16, help="Utterances side by side.")
-@click.option("--steps", type=int, default=40, help="Frames of back-propagation through time.")
-@click.option("--rate", type=float, default=1e-3, help="Adam's rate, falling along a cosine.")
+@setting_options(PruneOptions, "balance", "keep_one", "schedule")
+@setting_options(
+    TrainOptions, "epochs", "streams", "steps", "rate",
+    epochs={"default": 20, "help": "Passes over the frames."}, streams={"default": 16},
+    steps={"default": 40}, rate={"default": 1e-3})
 @click.option("--window", type=click.IntRange(min=0), default=0, metavar="FRAMES",
               help="Cut utterances into pieces of so many frames, each from zero state, as a host "
                    "does that makes one result of each; 0: leave them whole.")
-@click.option("--hints", type=float, default=1.0,
-              help="Weight of the hidden layers' outputs in the loss; 0: only the last layer.")
+@setting_options(DistillOptions, "hints")
 @click.option("--head", metavar="PREFIX",
               help="Linear layer of CHECKPOINT (PREFIX.weight, PREFIX.bias) that the host applies "
                    "to outputs, followed by ReLU: its direction is learned too, and reported.")
-@click.option("--head-weight", type=float, default=1.0, help="Weight of the head in the loss.")
+@setting_options(DistillOptions, "head", head={"name": "head_weight"})
 @click.option("--from", "begin", type=click.Path(path_type=Path), metavar="FILE",
               help="Begin with these weights, model.safetensors of another folder, say.")
 @click.option("--held-out", "held_out", type=click.Path(path_type=Path), multiple=True,
@@ -57,24 +55,20 @@ Frames = NDArray[np.float64]
 @click.option("--targets", type=click.Path(path_type=Path), metavar="DIR",
               help="Keep the dense network's outputs in a file of DIR for the next run on the same "
                    "frames, instead of in memory.")
-@click.option("--brief", is_flag=True,
-              help="Products of bfloat16 factors: faster on processors that can.")
+@setting_options(TrainOptions, "brief", brief={
+    "help": "Products of bfloat16 factors: faster on processors that can."})
 @click.option("--threads", type=click.IntRange(min=1), help="Of PyTorch; all processors if not "
                                                             "given.")
-@click.option("--train-weight-bits", type=int, default=0,
-              help="Quantisation-aware: round weights to so many bits in training; 0: don't.")
+@setting_options(TrainOptions, "weight_bits", weight_bits={"name": "train_weight_bits"})
 @click.option("--prefix", help="Which LSTM, if the checkpoint holds several.")
 @config_options
 def distill(checkpoint: Path, frames: tuple[Path, ...], output: Path, density: float,
-            matrix_densities: tuple[str, ...], balance: Any, keep_one: bool, schedule: str,
-            epochs: int, streams: int, steps: int, rate: float, window: int, hints: float,
-            head: str | None, head_weight: float, begin: Path | None,
-            held_out: tuple[Path, ...], targets: Path | None, brief: bool, threads: int | None,
-            train_weight_bits: int, prefix: str | None, config: str, sets: tuple[str, ...],
-            **knobs: Any) -> None:
-    """Prune a checkpoint and retrain it to answer as before.
-
-    FRAMES … of real input are .npy files, (T, inputs) each, or folders of them.
+            matrix_densities: tuple[str, ...], window: int, head: str | None, head_weight: float,
+            begin: Path | None, held_out: tuple[Path, ...], targets: Path | None,
+            threads: int | None, train_weight_bits: int, prefix: str | None, config: str,
+            sets: tuple[str, ...], **values: Any) -> None:
+    """Prune CHECKPOINT and retrain it on FRAMES … of real input: .npy files, (T, inputs) each, or
+    folders of them.
 
     \b
     ese distill pretrained.pt mel/ --density 0.5 -o build/half
@@ -85,40 +79,40 @@ def distill(checkpoint: Path, frames: tuple[Path, ...], output: Path, density: f
     The pruned network learns the dense one's outputs, of every layer. The cosine between both
     networks' last outputs of every held-out utterance (or window) is reported.
     """
-    try:
+    with needs("train", "distill"):
         import torch
 
         from ..compress.read.checkpoint import load_network, load_tensors
-        from ..train.loop.trainer import FILES, TrainOptions
-        from ..train.pruning import PruneOptions
-        from ..train.tasks.distill import Distiller, DistillOptions, Head, corpus_of, final_cosines
-    except ImportError as error:
-        raise EseError(f"distill: needs {error.name}, which is not installed "
-                       f"(pip install 'ese-lstm[train]')") from None
+        from ..train.data.streams import corpus_of
+        from ..train.loop.trainer import FILES, Trainer
+        from ..train.tasks.distill import Distillation
+        from ..train.tasks.targets import Head
     check_files_in(output, *FILES)
     if threads is not None:
         torch.set_num_threads(threads)
-    engine = chosen_config(config, sets, **{name: knobs[name] for name in KNOBS})
-    densities = matrix_values("matrix-density", matrix_densities, float)
-    prune = PruneOptions(engine, density, densities, balance, keep_one, schedule)
+    prune = chosen(PruneOptions, values, density=density, config=chosen_config(
+        config, sets, **{name: values[name] for name in KNOBS}),
+        densities=matrix_values("matrix-density", matrix_densities, float))
     with console.status("Reading") as status:
         teacher = load_network(checkpoint, prefix)
         student = None if begin is None else load_network(begin, "lstm")
         host = None if head is None else Head.of(load_tensors(checkpoint), head, teacher.outputs)
         mine, other = _split(_utterances(frames, teacher), _utterances(held_out, teacher))
         status.update("Running the dense network")
-        distiller = Distiller(
-            teacher, corpus_of(mine, window), output,
-            TrainOptions(epochs, streams, steps, rate, weight_bits=train_weight_bits, brief=brief),
-            prune, DistillOptions(hints, head_weight), host, student, targets)
-        distiller.run(lambda report: status.update(
+        options = chosen(TrainOptions, values, weight_bits=train_weight_bits)
+        task = Distillation(teacher, corpus_of(mine, window),
+                            chosen(DistillOptions, values, head=head_weight), host, student,
+                            targets)
+        trainer = Trainer(task, output, options, prune)
+        trainer.run(lambda report: status.update(
             f"step {report.step} of {report.steps}, error {report.loss:.4f}, cosine "
             f"{1 - report.fer / 100:.4f}, density {report.density:.3f}, {report.eta:.0f} s left"))
         rest = corpus_of(other, window)
-        cosines = final_cosines(teacher, distiller.model.network(), rest, host)
-    console.print(f"held out: cosine {cosines.mean():.4f} mean, {cosines.min():.4f} smallest "
-                  f"({len(cosines)} {'windows' if window else 'utterances'})")
-    console.print(f"{output / 'model.safetensors'} after {distiller.step} steps")
+        figures = trainer.evaluate(rest)
+    console.print(f"held out: cosine {figures['held_out_cosine']:.4f} mean, "
+                  f"{figures['held_out_smallest']:.4f} smallest "
+                  f"({len(rest.names)} {'windows' if window else 'utterances'})")
+    console.print(f"{output / 'model.safetensors'} after {trainer.step} steps")
 
 
 def _utterances(paths: Sequence[Path], teacher: "Network") -> list[Frames]:

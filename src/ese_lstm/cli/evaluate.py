@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from ..contract.errors import EseError
 from ..contract.files import write_atomically
 from ..contract.image import read_image
+from .extras import needs
 from .outputs import check_files
 from .show import simulate_table
 from .terminal import console
@@ -39,22 +39,15 @@ def evaluate(model: Path, dataset: Path, image: Path | None, channels: int | Non
     ese compress build/pruned/model.safetensors --frames build/pruned/calibration.npy -o p.ese
     ese evaluate build/pruned/model.safetensors build/speech --image p.ese --channels 64
     """
-    try:
+    with needs("train", "evaluate"):
         from ..train.data.dataset import Dataset
         from ..train.data.streams import Corpus
         from ..train.evaluate import fixed_answers, float_answers, score_answers
-        from ..train.model import load_model
-    except ImportError as error:
-        raise EseError(f"evaluate: needs {error.name}, which is not installed "
-                       f"(pip install 'ese-lstm[train]')") from None
+        from ..train.model import check_dataset, load_model
     check_files(report)
     with console.status("Reading") as status:
-        net = load_model(model)
-        data = Dataset(dataset)
-        if (net.shape.inputs, net.shape.phones) != (data.inputs, data.phones):
-            raise EseError(f"model: {model} must have the {data.inputs} inputs and the phones of "
-                           f"{dataset}, got {net.shape.inputs} inputs and "
-                           f"{len(net.shape.phones)} phones")
+        net, data = load_model(model), Dataset(dataset)
+        check_dataset(net, model, data)
         corpus = Corpus.load(data, data.split(split)[:limit])
         begin = time.monotonic()
 

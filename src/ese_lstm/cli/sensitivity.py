@@ -8,8 +8,11 @@ import click
 from ..contract.config import EngineConfig
 from ..contract.errors import EseError
 from ..report.table import Table
+from ..train.options import PruneOptions
+from .extras import needs
 from .options import KNOBS, chosen_config, config_options
 from .outputs import check_files
+from .settings import setting_options
 from .terminal import console, show
 
 if TYPE_CHECKING:
@@ -29,8 +32,7 @@ DENSITIES = "0.5,0.3,0.2,0.1"
               help=f"Densities to try, separated by commas; {DENSITIES} without --bits.")
 @click.option("--bits", metavar="LIST",
               help="Widths to try, as 4,6,8,10,12,16; those of at least 8 for activations too.")
-@click.option("--balance", type=click.Choice(["matrix", "tile", "none"]), default="matrix",
-              help="Equal shares per lane and matrix, per lane and tile, or plain magnitude.")
+@setting_options(PruneOptions, "balance")
 @click.option("--allowance", type=float, default=1.0,
               help="PER, absolute %, that one matrix's pruning may cost before retraining.")
 @click.option("--target", type=click.FloatRange(min=0), default=0.1,
@@ -57,23 +59,17 @@ def sensitivity(model: Path, dataset: Path, output: Path, densities: str | None,
     densities within the allowance; the second the options of ese compress for the narrowest
     widths, of which all matrices together cost at most the target, and activations as well.
     """
-    try:
+    with needs("train", "sensitivity"):
         from ..train.data.dataset import Dataset
         from ..train.data.streams import Corpus
-        from ..train.model import load_model
-    except ImportError as error:
-        raise EseError(f"sensitivity: needs {error.name}, which is not installed "
-                       f"(pip install 'ese-lstm[train]')") from None
+        from ..train.model import check_dataset, load_model
     check_files(output)
     wanted = _numbers("densities", densities or ("" if bits else DENSITIES), float)
     widths = _numbers("bits", bits or "", int)
     engine = chosen_config(config, sets, **{name: knobs[name] for name in KNOBS})
     with console.status("Reading"):
-        net = load_model(model)
-        data = Dataset(dataset)
-        if (net.shape.inputs, net.shape.phones) != (data.inputs, data.phones):
-            raise EseError(f"model: {model} must have the {data.inputs} inputs and the phones of "
-                           f"{dataset}")
+        net, data = load_model(model), Dataset(dataset)
+        check_dataset(net, model, data)
         corpus = Corpus.load(data, data.split(split)[:limit])
     if wanted:
         _scan_densities(net, corpus, engine, wanted, output, balance, allowance)

@@ -20,7 +20,7 @@ from ..train.calibration import UTTERANCES, calibration_frames
 from ..train.data.dataset import Dataset, Utterance
 from ..train.data.streams import Corpus, Plan, gather, plan_streams
 from ..train.evaluate import float_answers, longest_first, score_answers
-from ..train.model import PhoneNet, load_model, network_of, scores
+from ..train.model import PhoneNet, check_dataset, load_model, network_of, scores
 from ..train.scoring import Scores, edit_distance, phone_string, recognise
 from .job import Step
 
@@ -85,11 +85,8 @@ def run_recogniser(options: Options, steps: Step) -> Outcome:
         raise EseError(f"utterances: must be at least one on each of {channels} channels, got "
                        f"{options.utterances}")
     with steps("Read model and speech") as update:
-        model = load_model(options.model)
-        data = Dataset(options.dataset)
-        if (model.shape.inputs, model.shape.phones) != (data.inputs, data.phones):
-            raise EseError(f"model: {options.model} must have the {data.inputs} inputs and the "
-                           f"phones of {options.dataset}")
+        model, data = load_model(options.model), Dataset(options.dataset)
+        check_dataset(model, options.model, data)
         held_out = data.split("held-out")
         if len(held_out) < options.utterances:
             raise EseError(f"utterances: must be at most the {len(held_out)} of the held-out "

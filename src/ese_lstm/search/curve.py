@@ -28,11 +28,12 @@ from ..sim.golden.decode import decode_image
 from ..train.calibration import calibration_frames
 from ..train.data.dataset import Dataset
 from ..train.data.streams import Corpus
-from ..train.evaluate import float_answers, score_answers
-from ..train.loop.trainer import MODEL, Report, Trainer, TrainOptions
-from ..train.model import PhoneNet, load_model
-from ..train.pruning import PruneOptions, load_network_into, network_from
-from ..train.scoring import Scores
+from ..train.evaluate import float_scores
+from ..train.loop.trainer import MODEL, Report, Trainer
+from ..train.model import PhoneNet, check_dataset, load_model
+from ..train.options import PruneOptions, TrainOptions
+from ..train.pruning import load_network_into, network_from
+from ..train.tasks.classify import Classification
 from .journal import append_line, read_lines
 
 CURVES: Mapping[str, Balance] = {"balanced": "matrix", "plain": "none"}
@@ -44,6 +45,8 @@ STREAM_DEPTH = 1 << 20
 CYCLE_FRAMES = 8
 
 Tell = Callable[[str, float], None]
+Rates = tuple[float, float]
+"""FER and PER, %."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +98,7 @@ def run_curves(start: Path, dataset: Dataset, folder: Path, options: CurveOption
     if options.threads:
         torch.set_num_threads(options.threads)
     model = load_model(start)
-    if (model.shape.inputs, model.shape.phones) != (dataset.inputs, dataset.phones):
-        raise EseError(f"model: {start} must have the {dataset.inputs} inputs and the phones of "
-                       f"the dataset")
+    check_dataset(model, start, dataset)
     _check_settings(folder / SETTINGS, start, options)
     return _Run(model, start, dataset, folder, options, tell).points()
 
@@ -135,46 +136,48 @@ class _Run:
         return found
 
     def _point(self, name: str, retrained: bool, density: float,
-               make: Callable[[str, float], tuple[PhoneNet, Scores]]) -> CurvePoint:
+               make: Callable[[str, float], tuple[PhoneNet, Rates]]) -> CurvePoint:
         key = (name, retrained, density)
         if key not in self.known:
-            model, scores = make(name, density)
+            model, rates = make(name, density)
             self.tell(f"{name} {density:g}: cycle model", 0.0)
             cycles, utilisation = self._cycles(model)
-            self.known[key] = CurvePoint(*key, scores.fer, scores.per, cycles, utilisation)
+            self.known[key] = CurvePoint(*key, *rates, cycles, utilisation)
             append_line(self.path, asdict(self.known[key]))
         return self.known[key]
 
-    def _dense(self, name: str, density: float) -> tuple[PhoneNet, Scores]:
+    def _dense(self, name: str, density: float) -> tuple[PhoneNet, Rates]:
         return self.model, self._score(self.model, name)
 
-    def _at_once(self, name: str, density: float) -> tuple[PhoneNet, Scores]:
+    def _at_once(self, name: str, density: float) -> tuple[PhoneNet, Rates]:
         model = load_model(self.start)
         load_network_into(model.lstm, prune_network(
             network_from(model.lstm), self.options.engine, density, CURVES[name],
             self.options.keep_one))
         return model, self._score(model, f"{name} {density:g}, not retrained")
 
-    def _retrained(self, name: str, density: float) -> tuple[PhoneNet, Scores]:
+    def _retrained(self, name: str, density: float) -> tuple[PhoneNet, Rates]:
         densities = self.options.densities
         place = densities.index(density)
         before = (self._folder(name, densities[place - 1]) / MODEL) if place else self.start
         model = load_model(before)
         prune = PruneOptions(self.options.engine, density, {}, CURVES[name],
                              self.options.keep_one, "one-shot")
-        trainer = Trainer(model, self.train, self._folder(name, density), self.options.train,
-                          prune, fresh=False)
+        trainer = Trainer(Classification(model, self.train, fresh=False),
+                          self._folder(name, density), self.options.train, prune)
 
         def report(report: Report) -> None:
             self.tell(f"{name} {density:g}: epoch {report.epoch + 1}, loss {report.loss:.3f}, "
                       f"FER {report.fer:.1f} %, {report.eta / 60:.0f} min left",
                       report.step / report.steps)
         trainer.run(report)
-        return model, trainer.evaluate(self.held_out)
+        figures = trainer.evaluate(self.held_out)
+        return model, (figures["held_out_fer"], figures["held_out_per"])
 
-    def _score(self, model: PhoneNet, what: str) -> Scores:
-        return score_answers(model, self.held_out, float_answers(
-            model, self.held_out, progress=lambda done: self.tell(f"{what}: scoring", done)))
+    def _score(self, model: PhoneNet, what: str) -> Rates:
+        scores = float_scores(model, self.held_out,
+                              lambda done: self.tell(f"{what}: scoring", done))
+        return scores.fer, scores.per
 
     def _cycles(self, model: PhoneNet) -> tuple[int, float]:
         engine = self.options.engine.replace(stream_depth=STREAM_DEPTH)

@@ -96,3 +96,8 @@ def score_answers(model: PhoneNet, corpus: Corpus, answers: NDArray[np.floating]
         where = slice(int(first), int(first + length))
         pairs.append((answers[where], corpus.labels[where]))
     return score(pairs, model.priors.numpy(), model.bigram.numpy())
+
+
+def float_scores(model: PhoneNet, corpus: Corpus, progress: Progress = _silent) -> Scores:
+    """FER, PER and confusion of the model in PyTorch."""
+    return score_answers(model, corpus, float_answers(model, corpus, progress=progress))

@@ -13,6 +13,9 @@ from torch import Tensor, nn
 
 from ..contract.cells import LSTM
 
+State = list[tuple[Tensor, Tensor]]
+"""(y, c) of every layer, (streams, …) each."""
+
 
 def product(a: Tensor, b: Tensor, brief: bool) -> Tensor:
     """a @ b, of factors rounded to bfloat16 if ``brief``, in a's type."""
@@ -159,15 +162,14 @@ class Lstmp(nn.Module):
                     self.register_parameter(f"weight_c{gate}_l{layer}",
                                             nn.Parameter(torch.zeros(cells)))
 
-    def zero_state(self, streams: int) -> list[tuple[Tensor, Tensor]]:
+    def zero_state(self, streams: int) -> State:
         """(y, c) of every layer for so many streams."""
         weight = self.get_parameter("bias_ih_l0")
         return [(weight.new_zeros(streams, self.outputs), weight.new_zeros(streams, self.cells))
                 for _ in range(self.layers)]
 
-    def forward(self, frames: Tensor, state: list[tuple[Tensor, Tensor]], keep: Tensor,
-                each: list[Tensor] | None = None
-                ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+    def forward(self, frames: Tensor, state: State, keep: Tensor,
+                each: list[Tensor] | None = None) -> tuple[Tensor, State]:
         """Outputs (T, B, outputs) and the state after the last frame (detached).
 
         keep: (T, B, 1), 0 in the first frame of an utterance, 1 elsewhere. each: if given, every

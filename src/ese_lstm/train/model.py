@@ -1,6 +1,6 @@
 """The phone classifier: an LSTMP stack and a linear layer over phones; its file."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,34 +10,14 @@ from torch import Tensor, nn
 
 from ..compress.network import Network
 from ..compress.read.checkpoint import load_network
-from ..contract import published
 from ..contract.cells import LSTM
 from ..contract.errors import EseError
-from .lstmp import Lstmp
+from .data.dataset import Dataset
+from .lstmp import Lstmp, State
+from .options import Shape
 from .tensors import read_tensors, save_tensors
 
 METADATA_KEY = "ese-train"
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Dimensions of a phone classifier, and the delay of its answers in frames."""
-
-    inputs: int = published.INPUTS
-    cells: int = published.CELLS
-    projection: int = published.PROJECTION
-    layers: int = 1
-    peepholes: bool = True
-    delay: int = 3
-    phones: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        for name in ("inputs", "cells", "layers"):
-            if getattr(self, name) < 1:
-                raise EseError(f"{name}: must be at least 1, got {getattr(self, name)}")
-        for name in ("projection", "delay"):
-            if getattr(self, name) < 0:
-                raise EseError(f"{name}: must be at least 0, got {getattr(self, name)}")
 
 
 class PhoneNet(nn.Module):
@@ -62,8 +42,8 @@ class PhoneNet(nn.Module):
         self.register_buffer("priors", torch.zeros(count))
         self.register_buffer("bigram", torch.zeros(count, count))
 
-    def forward(self, frames: Tensor, state: list[tuple[Tensor, Tensor]], keep: Tensor
-                ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+    def forward(self, frames: Tensor, state: State, keep: Tensor
+                ) -> tuple[Tensor, State]:
         """Phone scores (T, B, phones) of unscaled frames (T, B, inputs), and the state."""
         values, after = self.lstm(self.drop_inputs(frames * self.input_scale), state, keep)
         return self.output(self.drop_outputs(values)), after
@@ -102,6 +82,14 @@ def load_model(path: Path) -> PhoneNet:
             raise EseError(f"model: {path} must hold {name} of shape {tuple(tensor.shape)}")
     model.load_state_dict(state)
     return model
+
+
+def check_dataset(model: PhoneNet, path: Path, dataset: Dataset) -> None:
+    """Raise EseError if the dataset has other inputs or phones than the model from ``path``."""
+    if (model.shape.inputs, model.shape.phones) != (dataset.inputs, dataset.phones):
+        raise EseError(f"model: {path} must have the {dataset.inputs} inputs and the phones of "
+                       f"{dataset.folder}, got {model.shape.inputs} inputs and "
+                       f"{len(model.shape.phones)} phones")
 
 
 def network_of(path: Path) -> Network:

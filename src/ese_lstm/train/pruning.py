@@ -6,7 +6,6 @@ magnitude; ``keep_one``): a mask is where the pruned network is not zero. Dense 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -15,12 +14,11 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from ..compress.network import Layer, Network
-from ..compress.prune import Balance, prune_network
-from ..contract.config import EngineConfig
+from ..compress.prune import prune_network
 from ..contract.errors import EseError
 from .lstmp import Lstmp
+from .options import PruneOptions
 
-SCHEDULES = ("one-shot", "gradual")
 Part = TypeVar("Part", bound=nn.Module)
 
 
@@ -68,48 +66,6 @@ class RoundWeight(nn.Module):
     def right_inverse(self, weight: Tensor) -> Tensor:
         """What is stored when a weight is assigned."""
         return weight
-
-
-@dataclass(frozen=True)
-class PruneOptions:
-    """What to prune to, and when.
-
-    density: share of weights kept; densities: of single matrices (Wix … Wym) instead. schedule:
-    one-shot at the first step, or gradual along a cubic over the first ``ramp`` of training, a
-    new mask every ``every`` steps. Raises EseError.
-    """
-
-    config: EngineConfig
-    density: float = 0.1
-    densities: Mapping[str, float] = field(default_factory=dict)
-    balance: Balance = "matrix"
-    keep_one: bool = False
-    schedule: str = "gradual"
-    ramp: float = 0.5
-    every: int = 50
-
-    def __post_init__(self) -> None:
-        if self.schedule not in SCHEDULES:
-            raise EseError(f"schedule: must be {' or '.join(SCHEDULES)}, got {self.schedule!r}")
-        if not 0.0 < self.ramp <= 1.0:
-            raise EseError(f"ramp: must be over 0 and at most 1, got {self.ramp}")
-        if self.every < 1:
-            raise EseError(f"every: must be at least 1, got {self.every}")
-
-    def due(self, step: int, steps: int) -> float | None:
-        """How much of the way to the final densities (0 to 1) masks must be renewed for before
-        this step; None if they stay."""
-        if self.schedule == "one-shot":
-            return 1.0 if step == 0 else None
-        ramp = max(1, round(self.ramp * steps))
-        if step > ramp or (step != ramp and step % self.every):
-            return None
-        return cubic(step / ramp)
-
-
-def cubic(progress: float) -> float:
-    """Zhu and Gupta's schedule: 1 − (1 − progress)³, steep first, flat at the end."""
-    return 1.0 - (1.0 - min(max(progress, 0.0), 1.0)) ** 3
 
 
 def network_from(lstm: Lstmp, name: str = "training") -> Network:

@@ -16,7 +16,8 @@ from ..compress.share_torch import SharedWeight, place_codes, share_parameter
 from ..contract.cells import LSTM
 from ..contract.errors import EseError
 from .lstmp import Lstmp
-from .pruning import PruneOptions, find
+from .options import PruneOptions
+from .pruning import find
 
 
 def check_sharing(bits: int, prune: PruneOptions | None) -> None:

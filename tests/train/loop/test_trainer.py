@@ -8,10 +8,12 @@ from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
 from ese_lstm.train.data.dataset import Dataset
 from ese_lstm.train.data.streams import IGNORED, Corpus, gather
-from ese_lstm.train.evaluate import float_answers, keep_mask, score_answers
-from ese_lstm.train.loop.trainer import CHECKPOINT, LOG, MODEL, Trainer, TrainOptions
-from ese_lstm.train.model import PhoneNet, Shape, load_model, network_of
-from ese_lstm.train.pruning import PruneOptions, density_of
+from ese_lstm.train.evaluate import float_scores, keep_mask
+from ese_lstm.train.loop.trainer import CHECKPOINT, LOG, MODEL, Trainer
+from ese_lstm.train.model import PhoneNet, load_model, network_of
+from ese_lstm.train.options import PruneOptions, Shape, TrainOptions
+from ese_lstm.train.pruning import density_of
+from ese_lstm.train.tasks.classify import Classification
 
 OPTIONS = TrainOptions(epochs=4, streams=3, steps=7, rate=0.02)
 PRUNE = PruneOptions(PRESETS["tiny"], 0.25, every=2, ramp=0.6)
@@ -21,7 +23,8 @@ def trainer(dataset: Dataset, folder: Path, options: TrainOptions = OPTIONS,
             prune: PruneOptions | None = None) -> Trainer:
     torch.manual_seed(options.seed)
     model = PhoneNet(Shape(dataset.inputs, 8, 4, delay=1, phones=dataset.phones))
-    return Trainer(model, Corpus.load(dataset, dataset.split("train")), folder, options, prune)
+    task = Classification(model, Corpus.load(dataset, dataset.split("train")))
+    return Trainer(task, folder, options, prune)
 
 
 @pytest.mark.parametrize("prune, more", [
@@ -47,15 +50,15 @@ def test_resuming_is_the_uninterrupted_training(dataset: Dataset, tmp_path: Path
 def test_it_learns_and_its_file_says_the_same(dataset: Dataset, tmp_path: Path) -> None:
     run = trainer(dataset, tmp_path, TrainOptions(epochs=25, streams=3, steps=7, rate=0.02))
     held_out = Corpus.load(dataset, dataset.split("held-out"))
-    before = run.evaluate(held_out).fer
+    before = run.evaluate(held_out)["held_out_fer"]
     reports = []
     run.run(reports.append)
     scores = run.evaluate(held_out)
-    assert scores.fer < 15 < before and scores.per < 15
+    assert scores["held_out_fer"] < 15 < before and scores["held_out_per"] < 15
     assert reports[-1].step == run.steps
     assert load_model(tmp_path / MODEL).state_dict().keys() == run.model.state_dict().keys()
     logged = [json.loads(line) for line in (tmp_path / LOG).read_text().splitlines()]
-    assert logged[-1]["held_out_per"] == scores.per
+    assert logged[-1]["held_out_per"] == scores["held_out_per"]
 
 
 def test_every_counted_frame_weighs_the_same(dataset: Dataset, tmp_path: Path) -> None:
@@ -65,8 +68,8 @@ def test_every_counted_frame_weighs_the_same(dataset: Dataset, tmp_path: Path) -
         patch.setattr(torch.nn.utils, "clip_grad_norm_", lambda parameters, limit: found.append(
             run.model.output.weight.grad.clone()))
         run.run(until=1)
-    piece = run._plan(0).piece(slice(0, 7))
-    frames, labels = gather(run.corpus, piece)
+    piece = run.timetable.piece(0, 0)
+    frames, labels = gather(run.task.corpus, piece)
     fresh = trainer(dataset, tmp_path / "other")
     logits, _ = fresh.model(torch.from_numpy(frames), fresh.state, keep_mask(piece))
     sums = torch.nn.functional.cross_entropy(
@@ -81,9 +84,9 @@ def test_dropout_ends_with_training(dataset: Dataset, tmp_path: Path) -> None:
                                                   input_dropout=0.5, brief=True))
     run.run()
     held_out = Corpus.load(dataset, dataset.split("held-out"))
-    assert run.evaluate(held_out).fer == run.evaluate(held_out).fer
-    assert run.evaluate(held_out).frame_errors == score_answers(
-        run.model, held_out, float_answers(load_model(tmp_path / MODEL), held_out)).frame_errors
+    assert run.evaluate(held_out) == run.evaluate(held_out)
+    assert run.evaluate(held_out)["held_out_fer"] == float_scores(
+        load_model(tmp_path / MODEL), held_out).fer
 
 
 def test_the_model_file_is_what_compress_reads(dataset: Dataset, tmp_path: Path) -> None:
@@ -103,9 +106,27 @@ def test_a_loss_that_is_not_finite_keeps_the_checkpoint(dataset: Dataset, tmp_pa
     before = (tmp_path / CHECKPOINT).read_bytes()
     with torch.no_grad():
         run.model.output.bias[0] = float("nan")
-    with pytest.raises(EseError, match="the loss must be finite, but is nan in step 2"):
+    with pytest.raises(EseError, match="the loss must be finite, but is nan in step 2; the last "
+                                       "checkpoint is kept in .*, a lower rate"):
         run.run()
     assert (tmp_path / CHECKPOINT).read_bytes() == before
+
+
+def test_a_first_step_that_is_not_finite_promises_no_checkpoint(dataset: Dataset,
+                                                                tmp_path: Path) -> None:
+    run = trainer(dataset, tmp_path)
+    with torch.no_grad():
+        run.model.output.bias[0] = float("inf")
+    with pytest.raises(EseError, match="in step 0; there is no checkpoint yet, a lower rate"):
+        run.run()
+
+
+def test_an_input_without_a_signal(dataset: Dataset, tmp_path: Path) -> None:
+    corpus = Corpus.load(dataset, dataset.split("train"))
+    corpus.frames[:, 2] = 0
+    with pytest.raises(EseError, match="features: no input may be 0 in every frame, but input 2 "
+                                       f"is in all {len(corpus.frames)}"):
+        Classification(PhoneNet(Shape(dataset.inputs, 8, phones=dataset.phones)), corpus)
 
 
 def test_other_settings_need_another_folder(dataset: Dataset, tmp_path: Path) -> None:
@@ -124,7 +145,8 @@ def test_a_cut_off_checkpoint_is_named(dataset: Dataset, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("values, message", [
     ({"epochs": 0}, "epochs: must be at least 1, got 0"),
-    ({"rate": float("nan")}, "rate: must be over 0 and finite, got nan")])
+    ({"rate": float("nan")}, "rate: must be over 0 and finite, got nan"),
+    ({"dropout": 1.0}, "^dropout: must be at least 0 and under 1, got 1.0$")])
 def test_wrong_options(values: dict, message: str) -> None:
     with pytest.raises(EseError, match=message):
         TrainOptions(**values)

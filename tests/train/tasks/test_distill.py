@@ -1,26 +1,21 @@
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ese_lstm.compress.network import Layer, Network
+from ese_lstm.compress.reference import run_float
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
-from ese_lstm.train.data.streams import Corpus
-from ese_lstm.train.loop.trainer import CHECKPOINT, MODEL, TrainOptions
+from ese_lstm.train.data.streams import Corpus, corpus_of
+from ese_lstm.train.loop.trainer import CHECKPOINT, LOG, MODEL, Trainer
 from ese_lstm.train.model import network_of
-from ese_lstm.train.pruning import PruneOptions, density_of, network_from
-from ese_lstm.train.tasks.distill import (
-    Distiller,
-    DistillOptions,
-    Head,
-    all_outputs,
-    column_exponents,
-    corpus_of,
-    final_cosines,
-    outputs_of,
-    student_of,
-)
+from ese_lstm.train.options import DistillOptions, PruneOptions, TrainOptions
+from ese_lstm.train.pruning import density_of, network_from
+from ese_lstm.train.tasks.distill import Distillation
+from ese_lstm.train.tasks.student import Student, column_exponents, student_of
+from ese_lstm.train.tasks.targets import Head, all_outputs, final_cosines
 
 OPTIONS = TrainOptions(epochs=30, streams=4, steps=8, rate=0.02)
 PRUNE = PruneOptions(PRESETS["tiny"], 0.5, schedule="one-shot")
@@ -40,6 +35,28 @@ def corpus() -> Corpus:
     return corpus_of([rng.normal(size=(length, 5)) for length in (12, 20, 7, 15, 30, 9)])
 
 
+def distiller(teacher: Network, corpus: Corpus, folder: Path, options: TrainOptions = OPTIONS,
+              prune: PruneOptions | None = PRUNE, distil: DistillOptions | None = None,
+              head: Head | None = None, begin: Network | None = None,
+              targets: Path | None = None) -> Trainer:
+    return Trainer(Distillation(teacher, corpus, distil, head, begin, targets), folder, options,
+                   prune)
+
+
+def student(trainer: Trainer) -> Network:
+    assert isinstance(trainer.model, Student)
+    return trainer.model.network()
+
+
+def outputs_of(network: Network, corpus: Corpus) -> np.ndarray:
+    """Outputs of every frame, each utterance from zero state, (total, outputs)."""
+    found = np.empty((len(corpus.frames), network.outputs))
+    for first, length in zip(corpus.first, corpus.lengths, strict=True):
+        where = slice(int(first), int(first + length))
+        found[where] = run_float(network, corpus.frames[where]).outputs[:, :, 0]
+    return found
+
+
 def test_a_student_begins_as_its_teacher(teacher: Network, corpus: Corpus) -> None:
     student = student_of(teacher)
     np.testing.assert_allclose(outputs_of(network_from(student.lstm), corpus),
@@ -49,28 +66,33 @@ def test_a_student_begins_as_its_teacher(teacher: Network, corpus: Corpus) -> No
 
 def test_distillation_brings_a_pruned_network_nearer(teacher: Network, corpus: Corpus,
                                                      tmp_path: Path) -> None:
-    distiller = Distiller(teacher, corpus, tmp_path, OPTIONS, PRUNE)
-    before = final_cosines(teacher, distiller.model.network(), corpus).mean()
-    distiller.run()
-    after = final_cosines(teacher, distiller.model.network(), corpus).mean()
+    run = distiller(teacher, corpus, tmp_path)
+    before = final_cosines(teacher, student(run), corpus).mean()
+    run.run()
+    figures = run.evaluate(corpus)
+    cosines = final_cosines(teacher, student(run), corpus)
+    assert figures == {"held_out_cosine": cosines.mean(), "held_out_smallest": cosines.min()}
+    logged = json.loads((tmp_path / LOG).read_text().splitlines()[-1])
+    assert logged == {"step": run.steps, **figures}
+    after = cosines.mean()
     assert 1 - after < 0.5 * (1 - before)
-    assert density_of(distiller.model.lstm)["all"] == 0.5
+    assert density_of(run.model.lstm)["all"] == 0.5
     saved = network_of(tmp_path / MODEL)
     np.testing.assert_array_equal(saved.layers[1].w_y,
-                                  network_from(distiller.model.lstm).layers[1].w_y)
+                                  network_from(run.model.lstm).layers[1].w_y)
 
 
 def test_resuming_is_exact(teacher: Network, corpus: Corpus, tmp_path: Path) -> None:
-    Distiller(teacher, corpus, tmp_path / "a", OPTIONS, PRUNE).run(until=9)
-    Distiller(teacher, corpus, tmp_path / "b", OPTIONS, PRUNE).run(until=4)
-    Distiller(teacher, corpus, tmp_path / "b", OPTIONS, PRUNE).run(until=9)
+    distiller(teacher, corpus, tmp_path / "a").run(until=9)
+    distiller(teacher, corpus, tmp_path / "b").run(until=4)
+    distiller(teacher, corpus, tmp_path / "b").run(until=9)
     assert ((tmp_path / "a" / CHECKPOINT).read_bytes()
             == (tmp_path / "b" / CHECKPOINT).read_bytes())
 
 
 def test_frames_of_another_width(teacher: Network, tmp_path: Path) -> None:
     with pytest.raises(EseError, match="frames: must have 5 inputs as network has, got 3"):
-        Distiller(teacher, corpus_of([np.zeros((4, 3))]), tmp_path, OPTIONS)
+        distiller(teacher, corpus_of([np.zeros((4, 3))]), tmp_path)
 
 
 def test_layers_of_different_kinds(teacher: Network) -> None:
@@ -84,12 +106,12 @@ def test_inputs_are_scaled_while_it_learns_only(teacher: Network, corpus: Corpus
     scales = np.array([300.0, 0.8, 0.02, 1e-9, 0.0])
     raw = corpus_of([corpus.frames * scales])
     assert column_exponents(raw.frames) == [-9, 0, 5, 12, 0]
-    distiller = Distiller(teacher, raw, tmp_path, OPTIONS)
-    np.testing.assert_array_equal(distiller.model.input_scale, [2.0 ** -9, 1, 32, 4096, 1])
-    distiller.save()
+    run = distiller(teacher, raw, tmp_path, prune=None)
+    np.testing.assert_array_equal(run.model.input_scale, [2.0 ** -9, 1, 32, 4096, 1])
+    run.save()
     np.testing.assert_allclose(network_of(tmp_path / MODEL).layers[0].w_x, teacher.layers[0].w_x,
                                rtol=1e-6)
-    np.testing.assert_allclose(distiller.model.network().layers[0].w_x, teacher.layers[0].w_x,
+    np.testing.assert_allclose(student(run).layers[0].w_x, teacher.layers[0].w_x,
                                rtol=1e-6)
 
 
@@ -106,9 +128,9 @@ def test_the_loss_weighs_layers_and_head(teacher: Network, corpus: Corpus, tmp_p
     head = Head(np.random.default_rng(1).normal(size=(6, 8)), np.zeros(6))
     losses = {}
     for hints, weight in ((0, 0), (1, 0), (0, 1), (2, 3)):
-        distiller = Distiller(teacher, corpus, tmp_path, OPTIONS, PRUNE,
-                              DistillOptions(hints, weight), head)
-        total, far, counted = distiller._one_step(100)
+        run = distiller(teacher, corpus, tmp_path,
+                        distil=DistillOptions(hints, weight), head=head)
+        total, far, counted = run.one_step()
         losses[hints, weight] = total / counted
         assert 0 < far < counted
     plain = losses[0, 0]
@@ -120,25 +142,24 @@ def test_the_loss_weighs_layers_and_head(teacher: Network, corpus: Corpus, tmp_p
 def test_targets_are_kept_for_the_next_run(teacher: Network, corpus: Corpus,
                                            tmp_path: Path) -> None:
     for name in ("a", "b"):
-        Distiller(teacher, corpus, tmp_path / name, OPTIONS, PRUNE,
-                  targets=tmp_path / "targets").run(until=3)
-    Distiller(teacher, corpus, tmp_path / "c", OPTIONS, PRUNE).run(until=3)
+        distiller(teacher, corpus, tmp_path / name, targets=tmp_path / "targets").run(until=3)
+    distiller(teacher, corpus, tmp_path / "c").run(until=3)
     (kept,) = (tmp_path / "targets").iterdir()
     np.testing.assert_array_equal(np.load(kept), all_outputs(student_of(teacher), corpus))
     texts = {(tmp_path / name / CHECKPOINT).read_bytes() for name in "abc"}
     assert len(texts) == 1
     kept.write_bytes(kept.read_bytes()[:100])
     with pytest.raises(EseError, match="targets: .* must be a file that can be written and read"):
-        Distiller(teacher, corpus, tmp_path / "d", OPTIONS, targets=tmp_path / "targets")
+        distiller(teacher, corpus, tmp_path / "d", targets=tmp_path / "targets")
 
 
 def test_going_on_from_another_distillation(teacher: Network, corpus: Corpus,
                                             tmp_path: Path) -> None:
-    Distiller(teacher, corpus, tmp_path / "half", OPTIONS, PRUNE).run(until=5)
+    distiller(teacher, corpus, tmp_path / "half").run(until=5)
     half = network_of(tmp_path / "half" / MODEL)
-    quarter = Distiller(teacher, corpus, tmp_path / "quarter", OPTIONS,
+    quarter = distiller(teacher, corpus, tmp_path / "quarter", OPTIONS,
                         PruneOptions(PRESETS["tiny"], 0.25, schedule="one-shot"), begin=half)
-    kept = quarter.model.network().layers[1].w_y
+    kept = student(quarter).layers[1].w_y
     assert np.count_nonzero(kept) == kept.size // 4
     np.testing.assert_array_equal(kept[kept != 0], half.layers[1].w_y[kept != 0])
 

@@ -1,35 +1,21 @@
 """``ese bench pruning-curve``: PER and cycles against density, two ways to prune."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from ...contract.config import PRESETS, load_config
 from ...contract.files import check_folder
+from ...train.options import TrainOptions
 from ..command_line import command_line
 from ..needs import needs
 from ..options import DEFAULT_CONFIG, numbers
+from ..settings import chosen, setting_options
 from ..terminal import Progress, show
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 DENSITIES = "0.5,0.3,0.2,0.15,0.112,0.08"
 BALANCES = ("matrix", "none")
-TRAINING = {"epochs": int, "streams": int, "steps": int, "rate": float, "clip": float, "seed": int,
-            "weight_bits": int, "dropout": float, "input_dropout": float, "brief": bool,
-            "augment": bool, "share_bits": int}
-"""Fields of TrainOptions, whose module needs PyTorch."""
-
-
-def training_options(function: Function) -> Function:
-    """Add an option for every field of TrainOptions, by its name."""
-    for name, kind in reversed(TRAINING.items()):
-        function = click.option(f"--{name.replace('_', '-')}", name, type=kind,
-                                is_flag=kind is bool, default=None,
-                                help="As of ese train.")(function)
-    return function
 
 
 @click.command("pruning-curve")
@@ -45,7 +31,7 @@ def training_options(function: Function) -> Function:
 @click.option("--keep-one", is_flag=True, help="Leave no lane without a weight in any column.")
 @click.option("--config", default=DEFAULT_CONFIG, metavar="NAME|FILE",
               help=f"Engine of balance and cycles: {', '.join(PRESETS)}, or a JSON file.")
-@training_options
+@setting_options(TrainOptions)
 @click.option("--threads", default=0, help="Threads of PyTorch; 0: its own choice.")
 @click.option("--results", type=click.Path(path_type=Path, file_okay=False),
               default=Path("docs/results"), metavar="DIRECTORY",
@@ -68,11 +54,10 @@ def pruning_curve(ctx: click.Context, /, dataset: Path, start: Path, output: Pat
     from ...bench.pruning_curve import studies, write_points
     from ...search.curve import CURVES, CurveOptions, run_curves
     from ...train.data.dataset import Dataset
-    from ...train.loop.trainer import TrainOptions
 
     options = CurveOptions(
         load_config(config), tuple(numbers("densities", densities, float)),
-        TrainOptions(**{name: value for name, value in values.items() if value is not None}),
+        chosen(TrainOptions, values),
         tuple(name for name, balance in CURVES.items() if not balances or balance in balances),
         keep_one, threads)
     points = run_curves(start, Dataset(dataset), output, options, Progress())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...contract.errors import EseError
 from .dataset import Dataset, Utterance
 
 IGNORED = -100
@@ -102,3 +103,29 @@ def gather(corpus: Corpus, piece: Plan) -> tuple[NDArray[np.float32], NDArray[np
     frames[piece.index < 0] = 0.0
     labels = np.where(piece.target >= 0, corpus.labels[np.maximum(piece.target, 0)], IGNORED)
     return frames, labels
+
+
+def corpus_of(utterances: Sequence[NDArray[np.floating]], window: int = 0) -> Corpus:
+    """Frames (T, inputs) of several utterances without labels.
+
+    window: cut utterances into pieces of so many frames, each from zero state, the last one
+    overlapping the one before; shorter utterances are left out. 0: leave them whole. Raises
+    EseError if nothing is left.
+    """
+    if window:
+        utterances = [utterance[begin:begin + window] for utterance in utterances
+                      for begin in _begins(len(utterance), window)]
+    if not utterances:
+        raise EseError(f"frames: must hold at least one utterance"
+                       f"{f' of {window} frames' if window else ''}, got none")
+    lengths = np.array([len(utterance) for utterance in utterances])
+    frames = np.concatenate([np.asarray(part, np.float32) for part in utterances])
+    return Corpus(frames, np.zeros(len(frames), np.int64), np.cumsum(lengths) - lengths, lengths,
+                  tuple(str(number) for number in range(len(lengths))))
+
+
+def _begins(length: int, window: int) -> list[int]:
+    if length < window:
+        return []
+    begins = list(range(0, length - window + 1, window))
+    return begins if length % window == 0 else [*begins, length - window]

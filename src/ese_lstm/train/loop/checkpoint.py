@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...contract.errors import EseError
+from ..lstmp import State
 from ..model import PhoneNet
 from ..pruning import apply_masks, masks_of
 from ..sharing import apply_codes, codes_of
@@ -26,7 +27,7 @@ class Progress:
 
 
 def save_checkpoint(path: Path, model: PhoneNet, optimiser: torch.optim.Adam,
-                    state: list[tuple[Tensor, Tensor]], progress: Progress) -> None:
+                    state: State, progress: Progress) -> None:
     """Write model, masks, codes, Adam's moments, stream states and progress. Raises EseError."""
     tensors = {f"model.{name}": tensor for name, tensor in _parameters(model).items()}
     tensors |= {f"mask.{name}": mask for name, mask in masks_of(model.lstm).items()}
@@ -49,7 +50,7 @@ def read_progress(path: Path) -> Progress:
 
 
 def load_checkpoint(path: Path, model: PhoneNet, optimiser: torch.optim.Adam | None
-                    ) -> tuple[Progress, list[tuple[Tensor, Tensor]]]:
+                    ) -> tuple[Progress, State]:
     """Bring model and optimiser to a checkpoint's state; returns progress and stream states.
 
     Without an optimiser only masks and codes are put on, which must be there before one is made.
