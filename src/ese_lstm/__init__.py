@@ -26,7 +26,8 @@ _MODULES = {
     "contract.image": ("Image", "read_image", "write_image"),
     "compress.read.checkpoint": ("load_network",),
     "compress.network": ("Network",),
-    "compress.pipeline": ("CompressOptions", "CompressReport", "compress_network"),
+    "compress.pipeline": ("CompressOptions", "compress_network"),
+    "compress.report": ("CompressReport",),
     "sim.verify": ("Verified", "verify"),
     "runtime": ("Batch", "BatchReport", "DeviceError", "Engine", "EngineTimeout",
                 "NoFreeChannel", "Patience", "Stream", "run_utterances"),
@@ -46,8 +47,9 @@ __all__ = [
 
 if TYPE_CHECKING:  # the same for type checkers and editors, which don't run __getattr__
     from .compress.network import Network
-    from .compress.pipeline import CompressOptions, CompressReport, compress_network
+    from .compress.pipeline import CompressOptions, compress_network
     from .compress.read.checkpoint import load_network
+    from .compress.report import CompressReport
     from .contract.config import PRESETS, EngineConfig, load_config
     from .contract.errors import EseError, SimulationError
     from .contract.frames import quantise_frames, real_outputs

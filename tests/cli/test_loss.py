@@ -17,7 +17,7 @@ from ese_lstm.cli.against import (
 from ese_lstm.cli.knobs import HELPS_DB, Setting, measure_outputs, number_knobs
 from ese_lstm.cli.loss import MOST_FRAMES, PIECES, POOR_DB, STEPS, measure_loss, some_frames
 from ese_lstm.cli.main import main
-from ese_lstm.compress.calibrate import scale_inputs
+from ese_lstm.compress.inputs import scale_inputs
 from ese_lstm.compress.network import Layer, Network
 from ese_lstm.compress.pipeline import CompressOptions, compress_network
 from ese_lstm.compress.synthetic import LayerShape, random_frames, random_network

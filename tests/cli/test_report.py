@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from ese_lstm.cli.main import main
 from ese_lstm.cli.report import _figures
 from ese_lstm.cli.show import step
-from ese_lstm.compress.figures import CHECKSUM, figures_checksum
+from ese_lstm.compress.report import CHECKSUM, figures_checksum
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.image import read_image
 from ese_lstm.report.html import page, pairs, table

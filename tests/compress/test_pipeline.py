@@ -94,6 +94,19 @@ def test_input_scaling_is_in_the_manifest():
     assert compress_network(network, CONFIG, 1.0, [frames])[0].manifest.input_exponents == (0,) * 4
 
 
+@pytest.mark.parametrize("options", [{}, {"share_bits": 3}, {"weight_bits": {"Wix": 5}}])
+def test_known_ranges_give_the_same_image(seed, options):
+    """Nothing is calibrated anew, so nothing is counted."""
+    rng = np.random.default_rng(seed)
+    network = random_network(rng, 4, SHAPES)
+    frames = [random_frames(rng, 30, 4) * [1, 1e-2, 8, 1]]
+    chosen = CompressOptions(input_scaling="column", input_limit=4.0, **options)
+    image, report = compress_network(network, CONFIG, 0.4, frames, chosen)
+    again, other = compress_network(network, CONFIG, 0.4, frames, chosen, report.ranges)
+    assert again.manifest == image.manifest and report.input_saturated > 0
+    assert other.input_saturated == 0 and other.ranges == report.ranges
+
+
 def test_does_not_fit():
     with pytest.raises(EseError, match=r"^stream_depth: .* \d+ too few$"):
         compress(config=CONFIG.replace(stream_depth=16))

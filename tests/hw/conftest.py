@@ -6,6 +6,7 @@ golden model.
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -117,8 +118,8 @@ def clocked(simulate: Callable[..., None]) -> Callable[[Any, Rows, Sequence[str]
 
     def run(dut: Any, inputs: Rows, outputs: Sequence[str]) -> list[tuple[int, ...]]:
         seen: list[tuple[int, ...]] = []
-        ports = {name: getattr(dut, name) for row in inputs for name in row}
-        sampled = [getattr(dut, name) for name in outputs]
+        ports = {name: attrgetter(name)(dut) for row in inputs for name in row}
+        sampled = [attrgetter(name)(dut) for name in outputs]
 
         async def testbench(ctx: Any) -> None:
             for row in inputs:

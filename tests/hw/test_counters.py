@@ -14,23 +14,24 @@ STALLS = ("input", "bank", "dependency", "queue")
 def event(rng, lanes, **fields):
     product = rng.getrandbits(lanes)
     stall = rng.choice([*STALLS, None])
-    return {"clear": 0, "running": 1, "frame": rng.randrange(2), "fired_product": product,
-            "fired_null": rng.getrandbits(lanes) & ~product,
-            "stall": {name: name == stall for name in STALLS},
+    return {"clear": 0, "running": 1, "events.frame": rng.randrange(2),
+            "events.fired_product": product,
+            "events.fired_null": rng.getrandbits(lanes) & ~product,
+            "events.stall": {name: name == stall for name in STALLS},
             "stall_output": rng.randrange(2), **fields}
 
 
 def counted(events, lanes):
     """Sums over the cycles while running."""
     running = [row for row in events if row["running"]]
-    products = sum(row["fired_product"].bit_count() for row in running)
-    nulls = sum(row["fired_null"].bit_count() for row in running)
+    products = sum(row["events.fired_product"].bit_count() for row in running)
+    nulls = sum(row["events.fired_null"].bit_count() for row in running)
     totals = {"cycles": len(running), "products": products, "nulls": nulls,
               "starved": lanes * len(running) - products - nulls}
-    for name in ("frame", "stall_output"):
-        totals["frames" if name == "frame" else name] = sum(row[name] for row in running)
+    for total, name in (("frames", "events.frame"), ("stall_output", "stall_output")):
+        totals[total] = sum(row[name] for row in running)
     for name in STALLS:
-        totals[f"stall_{name}"] = sum(row["stall"][name] for row in running)
+        totals[f"stall_{name}"] = sum(row["events.stall"][name] for row in running)
     return totals
 
 
@@ -43,7 +44,8 @@ def test_counts_every_event_while_running(clocked, seed, lanes):
     """Running starts, stops, starts again; values hold while stopped, until cleared."""
     rng = random.Random(seed)
     dut = Counters(config=TINY.replace(lanes=lanes))
-    everything = event(rng, lanes, fired_product=(1 << lanes) - 1, fired_null=0)
+    everything = event(rng, lanes, **{"events.fired_product": (1 << lanes) - 1,
+                                      "events.fired_null": 0})
     first = [everything, *(event(rng, lanes) for _ in range(40))]
     stopped = [event(rng, lanes, running=0) for _ in range(6)]
     clear = [event(rng, lanes, running=0, clear=1)]

@@ -45,7 +45,8 @@ class Bench:
 
     async def observe(self, ctx):
         unit = self.unit
-        sampled = ctx.tick().sample(unit.write, unit.write_address, unit.write_data, unit.blocked)
+        store = unit.store
+        sampled = ctx.tick().sample(store.write, store.address, store.data, unit.blocked)
         async for _, _, write, address, values, blocked in sampled:
             if write:
                 assert not blocked, "the write port belongs to a result"
@@ -66,23 +67,23 @@ class Bench:
         columns must be there from take to release."""
         unit = self.unit
         for number, (values, active, start) in enumerate(self.good):
-            await ctx.tick().until(unit.ready)
+            await ctx.tick().until(unit.waiting.ready)
             while self.rng.random() < slow:
                 await ctx.tick()
-            assert (ctx.get(unit.active), ctx.get(unit.start)) == (active, start)
+            assert (ctx.get(unit.waiting.active), ctx.get(unit.waiting.start)) == (active, start)
             assert self.held(number) == values
-            ctx.set(unit.take, 1)
+            ctx.set(unit.waiting.take, 1)
             await ctx.tick()
-            ctx.set(unit.take, 0)
+            ctx.set(unit.waiting.take, 0)
             while self.rng.random() < slow:
                 await ctx.tick()
-            ctx.set(unit.released, 1)
+            ctx.set(unit.waiting.release, 1)
             await ctx.tick()
-            ctx.set(unit.released, 0)
+            ctx.set(unit.waiting.release, 0)
             assert self.held(number) == values
         for _ in range(20):
             await ctx.tick()
-            assert not ctx.get(unit.ready)
+            assert not ctx.get(unit.waiting.ready)
 
 
 @pytest.mark.parametrize("slow", [0.0, 0.9])
@@ -127,7 +128,7 @@ def test_wrong_length_is_dropped_whole_and_the_next_frame_is_taken(simulate, str
         await streams.send(ctx, bench.unit.frames, bench.sent[:length], rng)
         for _ in range(5):
             await ctx.tick()
-        assert ctx.get(bench.unit.error) and not ctx.get(bench.unit.ready)
+        assert ctx.get(bench.unit.error) and not ctx.get(bench.unit.waiting.ready)
         await streams.send(ctx, bench.unit.frames, bench.sent[length:], rng)
 
     async def serve(ctx):
@@ -147,7 +148,7 @@ def test_ready_one_cycle_after_the_last_word(simulate, seed):
         for cycle in range(6):
             ctx.set(bench.unit.frames.valid, cycle < 3)
             ctx.set(bench.unit.frames.payload, bench.sent[min(cycle, 2)])
-            ready.append((await ctx.tick().sample(bench.unit.ready))[2])
+            ready.append((await ctx.tick().sample(bench.unit.waiting.ready))[2])
 
     simulate(bench.unit, testbench)
     assert ready == [0, 0, 0, 1, 1, 1]
@@ -165,8 +166,8 @@ def test_no_more_than_two_frames_are_held(simulate, seed):
         for cycle in range(20):
             ctx.set(bench.unit.frames.valid, 1)
             ctx.set(bench.unit.frames.payload, bench.sent[min(len(taken), 3)])
-            ctx.set(bench.unit.take, cycle == 5)
-            ctx.set(bench.unit.released, cycle == 10)
+            ctx.set(bench.unit.waiting.take, cycle == 5)
+            ctx.set(bench.unit.waiting.release, cycle == 10)
             if (await ctx.tick().sample(bench.unit.frames.ready))[2]:
                 taken.append(cycle)
 

@@ -18,18 +18,19 @@ def strobes(ctx, dut, config, beat):
     """Check all strobes in the cycle after ``beat`` (None: no beat); returns how many are set."""
     section = None if beat is None else beat["section"]
     for number, name in MEMORIES.items():
-        write, address, data = (getattr(dut, f"{name}_{part}")
-                                for part in ("write", "address", "data"))
+        store = getattr(dut, name)
+        write, address, data = store.write, store.address, store.data
         assert ctx.get(write) == (section == number), name
         if section == number:
             assert ctx.get(address) == beat["address"] % (1 << len(address))
             assert ctx.get(data) == beat["data"] % (1 << len(data))
-    for number, member in ((Section.ENTRY, dut.entry), (Section.LANE_LAST, dut.lane_last)):
+    for number, member in ((Section.ENTRY, dut.entries.entry),
+                           (Section.LANE_LAST, dut.entries.last)):
         lane = beat["lane"] if section == number and beat["lane"] < config.lanes else None
         assert ctx.get(member) == (0 if lane is None else 1 << lane)
     if section in (Section.ENTRY, Section.LANE_LAST):
-        assert ctx.get(dut.lane_address) == beat["address"] % (1 << config.stream_address_bits)
-        assert ctx.get(dut.lane_data) == beat["data"] % (1 << len(dut.lane_data))
+        assert ctx.get(dut.entries.address) == beat["address"] % (1 << config.stream_address_bits)
+        assert ctx.get(dut.entries.data) == beat["data"] % (1 << len(dut.entries.data))
     return section in {*MEMORIES, Section.ENTRY, Section.LANE_LAST}
 
 

@@ -8,6 +8,7 @@ from amaranth.utils import exact_log2
 
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.shell import ShellConfig
+from ese_lstm.contract.timing import WORD_BITS
 from ese_lstm.hw.memory import gearbox
 
 from .proof import Proof
@@ -31,7 +32,7 @@ class _Rows(Proof):
         with mock.patch.object(module, "LINES", LINES):
             unit = self.place("gearbox", module.Gearbox(config=CONFIG, shell=shell))
         self.drive(unit, "beats", "count", "rows")
-        words, beat_words = unit.row_words, self.memory_bits // gearbox.WORD_BITS
+        words, beat_words = unit.row_words, self.memory_bits // WORD_BITS
         count = self.free("count", 2)
         begins = self.reset | ~unit.run
         self.assume("count", (count != 0) & (begins | (count == self.past(count))))
@@ -47,7 +48,7 @@ class _Rows(Proof):
         m.d.comb += [
             after.eq(place + words + Mux(last, rest, 0)),
             unit.beats.payload.eq(Cat(
-                Cat((written + k)[:INDEX_BITS], Const(0, gearbox.WORD_BITS - INDEX_BITS))
+                Cat((written + k)[:INDEX_BITS], Const(0, WORD_BITS - INDEX_BITS))
                 for k in range(beat_words)))]
         m.d.sync += [written.eq(Mux(begins, 0, written + Mux(gives, beat_words, 0)))]
         with m.If(takes):
@@ -63,7 +64,7 @@ class _Rows(Proof):
         came = unit.rows.payload.as_value()
         self.claim("in_order", ~unit.rows.valid | Cat(
             came[at:at + INDEX_BITS] == (place + k)[:min(INDEX_BITS, len(came) - at)]
-            for k, at in enumerate(range(0, len(came), gearbox.WORD_BITS))).all())
+            for k, at in enumerate(range(0, len(came), WORD_BITS))).all())
         self.claim("row_is_there", ~unit.rows.valid | (held >= words))
         self.claim("stable", self.past(begins) | self.stable(unit.rows))
         waits = Signal(range(unit.latency + 1), name="waits")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ese_lstm.compress.prune import MATRICES
+from ese_lstm.compress.matrices import MATRICES
 from ese_lstm.compress.widths import narrow_network
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..compress.network import Network
-from ..compress.pipeline import CompressOptions, CompressReport, compress_network
+from ..compress.pipeline import CompressOptions, compress_network
 from ..compress.read.checkpoint import load_network, load_tensors
 from ..compress.reference import run_float
+from ..compress.report import CompressReport
 from ..compress.storage import huffman_coded
-from ..compress.wide_inputs import widen
 from ..contract.coded import coded_bits
 from ..contract.config import PRESETS, EngineConfig
 from ..contract.errors import EseError
@@ -28,6 +28,7 @@ from ..report.table import Table
 from ..sim.golden.cycles import simulate_model
 from ..sim.golden.decode import decode_image
 from .resemblyzer_speech import PROMPT, speaker_of
+from .wide_inputs import widen
 
 ENGINE = PRESETS["xcku060-32x32"].replace(stream_depth=65536)
 """Enough for the network that isn't pruned; cycles don't depend on the depth."""

@@ -9,8 +9,8 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compress.calibrate import scale_inputs
 from ..compress.decompile import decompile
+from ..compress.inputs import scale_inputs
 from ..compress.network import Layer, Network
 from ..compress.pipeline import CompressOptions, compress_network
 from ..compress.read.checkpoint import load_stacks

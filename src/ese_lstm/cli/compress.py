@@ -22,7 +22,8 @@ from .show import compress_tables
 from .terminal import console, warn
 
 if TYPE_CHECKING:
-    from ..compress.pipeline import CompressOptions, CompressReport
+    from ..compress.pipeline import CompressOptions
+    from ..compress.report import CompressReport
     from ..contract.image import Image
     from .knobs import Setting
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..compress.network import Network
-from ..compress.pipeline import CompressOptions, CompressReport, compress_network
+from ..compress.pipeline import CompressOptions, compress_network
+from ..compress.report import CompressReport
 from ..contract.config import EngineConfig
 from ..contract.errors import EseError
 from ..contract.image import Image

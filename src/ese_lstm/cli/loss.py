@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compress.calibrate import scale_inputs, stack
+from ..compress.inputs import scale_inputs, stack
 from ..compress.network import Network
 from ..compress.reference import run_float
 from ..contract.errors import EseError

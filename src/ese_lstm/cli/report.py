@@ -149,8 +149,7 @@ def _subtitle(image: Image) -> str:
 def _figures(path: Path, image_path: Path, image: Image) -> dict[str, Any]:
     """The JSON of `ese compress --report`. Raises EseError if it is damaged, or of another image;
     one of before it had checksums is compared by lanes and matrices."""
-    from ..compress.figures import CHECKSUM, figures_checksum
-    from ..compress.pipeline import LayerReport, MatrixReport
+    from ..compress.report import CHECKSUM, LayerReport, MatrixReport, figures_checksum
     from ..compress.storage import Stage
 
     try:

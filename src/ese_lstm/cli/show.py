@@ -11,7 +11,7 @@ from ..report.table import Table, pairs
 from .terminal import show
 
 if TYPE_CHECKING:
-    from ..compress.pipeline import CompressReport
+    from ..compress.report import CompressReport
     from ..sim.golden.noise import TensorNoise
 
 FIELD_UNITS = {"clock_mhz": "MHz"}

@@ -1,18 +1,22 @@
-"""From a trained LSTM to a packed image: read, prune, calibrate, quantise, compile, pack.
+"""From a trained network to a packed image: every weight passes each step once.
 
 | module | step |
 |---|---|
-| ``read`` | PyTorch, safetensors and ONNX files to a :class:`network.Network` |
-| ``bidirectional`` | a network per layer and direction, and how a host joins them |
+| ``read`` | files of PyTorch, safetensors and ONNX to a :class:`network.Network` |
 | ``prune`` | load-balance-aware pruning |
+| ``inputs`` | calibration frames, and a power of two for each input column |
+| ``share`` | k-means weight sharing; ``share_torch`` fine-tunes centroids |
+| ``widths`` | single matrices rounded to fewer bits |
 | ``calibrate`` | ranges of real frames to power-of-two formats |
 | ``quantise`` | weights to integers, with the overflow proof |
-| ``compile`` | a network to a program of tiles |
-| ``pack`` | tiles to lane streams and an image |
-| ``share`` | k-means weight sharing; ``share_torch`` fine-tunes centroids |
+| ``compile`` | a network to a program of tiles; ``decompile`` is the way back |
+| ``resident`` | which weights stay in the lanes' memories |
+| ``pack`` | tiles to lane streams and an image; ``rows``: to rows of external memory |
 | ``storage`` | Huffman-coded images, bits per weight by stage |
-| ``pipeline`` | all of the above, with a report (``figures``: its checksum) |
+| ``pipeline`` | all of the above; ``figures`` measures it, ``report`` tells it |
 
-``reference`` runs a network in floating point. PyTorch is needed by ``read``, for its own
-file formats, and by ``share_torch``; the onnx package by ``read.formats.onnx`` alone.
+``network`` is what all of them work on, ``matrices`` its matrices by name; ``reference`` runs it in
+floating point, ``bidirectional`` joins one per layer and direction, ``synthetic`` makes random ones
+for tests and benchmarks. PyTorch is needed by ``read``, for its own file formats, and by
+``share_torch``; the onnx package by ``read.formats.onnx`` alone.
 """

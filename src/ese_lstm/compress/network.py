@@ -1,6 +1,6 @@
 """The network as compress sees it: a stack of LSTM layers with peepholes and projections."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -63,6 +63,12 @@ class Layer:
         if self.w_m is not None:
             yield "Wym", self.w_m
 
+    def with_matrices(self, changed: list[NDArray[Any]]) -> "Layer":
+        """The same biases and peepholes with other matrices, in the order of :meth:`matrices`."""
+        return replace(self, w_x=np.concatenate(changed[:LSTM.size]),
+                       w_y=np.concatenate(changed[LSTM.size:2 * LSTM.size]),
+                       w_m=None if self.w_m is None else changed[2 * LSTM.size])
+
 
 @dataclass(frozen=True)
 class Network:
@@ -105,6 +111,18 @@ class Network:
     def with_layers(self, layers: tuple[Layer, ...]) -> "Network":
         """The same provenance with other weights."""
         return replace(self, layers=layers)
+
+    def matrices(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """The matrices of every layer by name: l0.Wix …"""
+        for number, layer in enumerate(self.layers):
+            yield from ((f"l{number}.{name}", matrix) for name, matrix in layer.matrices())
+
+    def mapped(self, change: Callable[[str, NDArray[Any]], NDArray[Any]]) -> "Network":
+        """With every matrix changed by its name (l0.Wix) and itself."""
+        return self.with_layers(tuple(
+            layer.with_matrices([change(f"l{number}.{name}", matrix)
+                                 for name, matrix in layer.matrices()])
+            for number, layer in enumerate(self.layers)))
 
 
 def _check_layer(layer: Layer, name: str) -> None:

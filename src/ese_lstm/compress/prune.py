@@ -24,14 +24,11 @@ from numpy.typing import NDArray
 from ..contract.cells import LSTM
 from ..contract.config import EngineConfig
 from ..contract.errors import EseError
-from .network import GATE_NAMES, Layer, Network
+from .matrices import check_names, value_of
+from .network import Network
 
 Balance = Literal["matrix", "tile", "none"]
 BALANCES = ("matrix", "tile", "none")
-
-
-MATRICES = (*(f"W{gate}{kind}" for kind in "xr" for gate in GATE_NAMES), "Wym")
-"""Names of the published matrices, which may have densities of their own."""
 
 
 def prune_network(network: Network, config: EngineConfig, density: float,
@@ -44,35 +41,28 @@ def prune_network(network: Network, config: EngineConfig, density: float,
     valid, or if keep_one needs more weights than the density leaves.
     """
     densities = densities or {}
-    known = {*MATRICES, *(f"l{number}.{name}" for number in range(len(network.layers))
-                          for name in MATRICES)}
+    check_names("density", densities, len(network.layers))
     for name, value in {"density": density, **densities}.items():
-        if name != "density" and name not in known:
-            raise EseError(f"density: must be of a matrix among {', '.join(MATRICES)}, or of one "
-                           f"layer's as l0.Wix, got {name!r}")
         if not 0.0 <= value <= 1.0:
             raise EseError(f"density: must be 0 to 1, got {value}"
                            f"{'' if name == 'density' else f' for {name}'}")
     if balance not in BALANCES:
         raise EseError(f"balance: must be {', '.join(BALANCES)}, got {balance!r}")
+    size = LSTM.size
     layers = []
     for number, layer in enumerate(network.layers):
-        wanted = {name: densities.get(f"l{number}.{name}", densities.get(name, density))
-                  for name in MATRICES}
-        gate_lanes = lane_tiles(layer.cells, config.lanes, config.cells_per_tile)
-        parts = []
-        for kind, matrix in (("x", layer.w_x), ("r", layer.w_y)):
-            gates = np.split(matrix, LSTM.size)
-            names = [f"W{gate}{kind}" for gate in GATE_NAMES]
-            parts.append(np.concatenate(_prune(
-                gates, gate_lanes, config.lanes, [wanted[name] for name in names],
-                balance, keep_one, f"layer {number} {', '.join(names)}")))
-        w_m = layer.w_m
-        if w_m is not None:
-            rows = lane_tiles(layer.projection, config.lanes, config.rows_per_tile)
-            (w_m,) = _prune([w_m], rows, config.lanes, [wanted["Wym"]], balance,
-                            keep_one, f"layer {number} Wym")
-        layers.append(Layer(parts[0], parts[1], layer.bias, layer.peepholes, w_m))
+        matrices = list(layer.matrices())
+        cells = lane_tiles(layer.cells, config.lanes, config.cells_per_tile)
+        rows = lane_tiles(layer.projection, config.lanes, config.rows_per_tile)
+        pruned: list[NDArray[Any]] = []
+        for first, end, lanes in ((0, size, cells), (size, 2 * size, cells),
+                                  (2 * size, len(matrices), rows)):
+            names = [name for name, _ in matrices[first:end]]
+            pruned += _prune(
+                [matrix for _, matrix in matrices[first:end]], lanes, config.lanes,
+                [value_of(f"l{number}.{name}", densities, density) for name in names],
+                balance, keep_one, f"layer {number} {', '.join(names)}")
+        layers.append(layer.with_matrices(pruned))
     return network.with_layers(tuple(layers))
 
 
@@ -116,11 +106,19 @@ def _keep(matrix: NDArray[Any], members: Collection[NDArray[np.int64]], density:
     for rows in members:
         part = np.abs(matrix[rows]).astype(np.float64)
         part[protected[rows]] = np.inf
-        order = np.argsort(-part.ravel(), kind="stable")
-        kept = np.zeros(part.size, bool)
-        kept[order[:kept_count(part.size, density)]] = True
+        kept = _largest(part.ravel(), kept_count(part.size, density))
         mask[rows] = kept.reshape(part.shape)
     return mask
+
+
+def _largest(values: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
+    """Mask of the ``count`` largest values; of equals, the first."""
+    if not count:
+        return np.zeros(len(values), bool)
+    least = np.partition(values, -count)[-count]
+    kept = values > least
+    kept[np.flatnonzero(values == least)[:count - np.count_nonzero(kept)]] = True
+    return kept
 
 
 def _protect_empty(matrices: Sequence[NDArray[Any]], masks: Sequence[NDArray[np.bool_]],

@@ -28,9 +28,12 @@ from .network import Layer, Network
 
 MAX_SHIFT = (1 << SHIFT_BITS) - 1
 
+Integers = tuple[list[NDArray[np.int64]], NDArray[np.int64] | None]
+"""Matrices that one accumulator sums, and its bias."""
+
 
 @dataclass(frozen=True)
-class LayerFormats:
+class Fractions:
     """Fraction bits that quantisation chose for one layer, and what stopped a finer choice."""
 
     input_frac: int
@@ -39,8 +42,16 @@ class LayerFormats:
     gate_limit: str
     linear_acc_frac: int
     linear_limit: str
+
+
+@dataclass(frozen=True)
+class LayerFormats(Fractions):
+    """The same with what follows for an engine: right shifts of gate and linear tiles, and
+    fraction bits of W_ym (0 without projection)."""
+
     gate_shift: int
     linear_shift: int
+    projection_weight_frac: int
 
     @property
     def gate_weight_frac(self) -> tuple[int, int]:
@@ -95,25 +106,25 @@ def _quantise_layer(layer: Layer, name: str, config: EngineConfig, input_frac: i
         _limit("peepholes", layer.peepholes, config.peephole_bits, config.cell_frac),
     ]
 
-    def gates(acc_frac: int) -> tuple[list[NDArray[np.int64]], NDArray[np.int64] | None]:
+    def gates(acc_frac: int) -> Integers:
         return ([to_integers(layer.w_x, acc_frac - input_frac),
                  to_integers(layer.w_y, acc_frac - output_frac)],
                 None if layer.bias is None else to_integers(layer.bias, acc_frac))
 
-    gate_acc, gate_limit = _finest(limits, gate_target, gates, f"{name} gates", config)
-    (w_x, w_y), bias = gates(gate_acc)
+    gate_acc, gate_limit, ((w_x, w_y), bias) = _finest(limits, gate_target, gates,
+                                                       f"{name} gates", config)
     peepholes = None if layer.peepholes is None else to_integers(
         layer.peepholes, gate_acc - config.cell_frac)
-    w_m, linear_acc, linear_limit = None, output_frac, "no projection"
+    w_m, linear_acc, linear_limit, frac_m = None, output_frac, "no projection", 0
     real_m = layer.w_m
     if real_m is not None:
-        linear_acc, linear_limit = _finest(
+        linear_acc, linear_limit, ((w_m,), _) = _finest(
             [_limit("W_ym", real_m, config.weight_bits, gate_frac)], output_frac,
             lambda acc_frac: ([to_integers(real_m, acc_frac - gate_frac)], None),
             f"{name} projection", config)
-        w_m = to_integers(real_m, linear_acc - gate_frac)
+        frac_m = linear_acc - gate_frac
     formats = LayerFormats(input_frac, output_frac, gate_acc, gate_limit, linear_acc,
-                           linear_limit, gate_acc - gate_target, linear_acc - output_frac)
+                           linear_limit, gate_acc - gate_target, linear_acc - output_frac, frac_m)
     exact = Layer(w_x, w_y, bias, peepholes, w_m)
     return exact, _real(exact, formats, config), formats
 
@@ -133,16 +144,18 @@ def _limit(name: str, matrix: NDArray[Any] | None, bits: int, act_frac: int) -> 
 
 
 def _finest(limits: list[tuple[int, str]], target: int,
-            integers: Callable[[int], tuple[list[NDArray[np.int64]], NDArray[np.int64] | None]],
-            name: str, config: EngineConfig) -> tuple[int, str]:
-    # At most MAX_SHIFT + 1 rounds.
+            integers: Callable[[int], Integers], name: str, config: EngineConfig
+            ) -> tuple[int, str, Integers]:
+    """Accumulator fraction, what stopped a finer one, and the integers of it; at most
+    MAX_SHIFT + 1 rounds."""
     acc_frac, reason = min([*limits, (target + MAX_SHIFT, f"shift of at most {MAX_SHIFT}")])
     bound = 1 << (config.acc_bits - 1)
     while acc_frac >= target:
-        worst = row_bounds(*integers(acc_frac), config.act_bits)
+        found = integers(acc_frac)
+        worst = row_bounds(*found, config.act_bits)
         row = int(np.argmax(worst))
         if worst[row] < bound:
-            return acc_frac, reason
+            return acc_frac, reason, found
         acc_frac, reason = acc_frac - 1, f"row sums in acc_bits={config.acc_bits}"
     if reason.startswith("row sums"):
         raise EseError(f"{name}: Σ|weight|·2**{config.act_bits - 1} + |bias| of every row must "
@@ -177,4 +190,4 @@ def _real(exact: Layer, formats: LayerFormats, config: EngineConfig) -> Layer:
         peepholes=None if exact.peepholes is None else np.ldexp(
             exact.peepholes.astype(np.float64), config.cell_frac - formats.gate_acc_frac),
         w_m=None if exact.w_m is None else np.ldexp(
-            exact.w_m.astype(np.float64), gate_format(config).frac - formats.linear_acc_frac))
+            exact.w_m.astype(np.float64), -formats.projection_weight_frac))

@@ -5,14 +5,11 @@ largest weight, which Deep Compression found best because large weights, few but
 centroids of their own (Han et al., ICLR'16, section 3.2). Pruned weights stay zero.
 """
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.cells import LSTM
 from ..contract.errors import EseError
-from .network import Layer, Network
+from .network import Network
 
 MIN_BITS, MAX_BITS = 1, 8
 ROUNDS = 50
@@ -26,7 +23,7 @@ def kmeans(values: NDArray[np.floating], bits: int) -> NDArray[np.float64]:
     if not MIN_BITS <= bits <= MAX_BITS:
         raise EseError(f"share_bits: must be {MIN_BITS} to {MAX_BITS}, got {bits}")
     ordered = np.sort(np.asarray(values, np.float64).ravel())
-    distinct = np.unique(ordered)
+    distinct = ordered[np.append(ordered[:1] == ordered[:1], ordered[1:] != ordered[:-1])]
     if len(distinct) <= 1 << bits:
         return distinct
     centroids = np.linspace(ordered[0], ordered[-1], 1 << bits)
@@ -60,11 +57,4 @@ def share_matrix(matrix: NDArray[np.floating], bits: int) -> NDArray[np.float64]
 
 def share_network(network: Network, bits: int) -> Network:
     """Every matrix of every layer (each gate its own) shared; biases and peepholes untouched."""
-    return network.with_layers(tuple(_share_layer(layer, bits) for layer in network.layers))
-
-
-def _share_layer(layer: Layer, bits: int) -> Layer:
-    def gates(stacked: NDArray[np.floating]) -> NDArray[np.float64]:
-        return np.concatenate([share_matrix(part, bits) for part in np.split(stacked, LSTM.size)])
-    return replace(layer, w_x=gates(layer.w_x), w_y=gates(layer.w_y),
-                   w_m=None if layer.w_m is None else share_matrix(layer.w_m, bits))
+    return network.mapped(lambda _, matrix: share_matrix(matrix, bits))

@@ -1,15 +1,24 @@
-"""Pipeline latencies in cycles: the hardware is built to them, the cycle model counts with them.
+"""Latencies in cycles and depths: the hardware is built to them, the cycle model counts with them.
 
-Tests in Amaranth's simulator check each one exactly on the unit that has it.
+Tests in Amaranth's simulator (tests/hw) check each one exactly on the units that have it.
 """
+
+from .cells import LSTM
 
 BROADCAST = 3
 """Column issued by the broadcaster → column at the head of an empty lane queue."""
 
-ROW = 6
+PREFETCH = 4
+"""Entries read ahead of a decoder: the memory's two cycles, the short FIFO's one behind it, and the
+one being taken."""
+
+FIFO_OUT = 3
+"""Entry read out of a fetch FIFO's memory → the decoder can take it: 2 out of memory, 1 through the
+short FIFO behind it."""
+
+ROW = 3 + FIFO_OUT
 """Row of streamed weights taken at the engine's port → its entries at the heads of empty fetch
-FIFOs: 1 to the stage that waits for room, 1 to the lanes, 1 into memory, 2 out of it, 1 through
-the short FIFO behind it."""
+FIFOs: 1 to the stage that waits for room, 1 to the lanes, 1 into memory."""
 
 ROW_ROOM = 3
 """A row goes on to the lanes if each lane that it has an entry for had, when last seen, this many
@@ -18,6 +27,18 @@ free places in its fetch FIFO: rows on their way there are not counted yet."""
 ROW_MARGIN = ROW_ROOM - 1
 """Places of a fetch FIFO that may stay free although a row waits: the scheduler of rows counts on
 ``fetch_depth − ROW_MARGIN``."""
+
+WORD_BITS = 32
+"""Words that rows of streamed weights are cut into."""
+
+LINES = 32
+"""Lines of the gearbox's buffer, each a word in every bank."""
+
+REQUEST = 3
+"""Read master told to run → its first request, and from one request to the next."""
+
+FETCH_SETUP = 2
+"""Row fetch enabled → its read master told to run, beyond a cycle for each bit of ``words32``."""
 
 MAC = 3
 """Entry fired by a lane → its product readable in the accumulator bank, and, if it was the last
@@ -59,7 +80,7 @@ BANK_FREE = 2
 """Last row issued of a tile → first column issued of the second tile after it, which accumulates
 into the same bank."""
 
-ISSUES_PER_CELL = 4
+ISSUES_PER_CELL = LSTM.size
 """Rows that the epilogue sequencer issues a cell, one a cycle."""
 
 

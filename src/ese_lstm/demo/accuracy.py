@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..compress.network import Network
-from ..compress.pipeline import CompressOptions, CompressReport, compress_network
+from ..compress.pipeline import CompressOptions, compress_network
 from ..compress.prune import prune_network
 from ..compress.reference import run_float
+from ..compress.report import CompressReport
 from ..contract.config import EngineConfig
 from ..contract.errors import EseError
 from ..contract.frames import quantise_frames, real_outputs

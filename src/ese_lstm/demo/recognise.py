@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compress.pipeline import CompressOptions, CompressReport, compress_network
+from ..compress.pipeline import CompressOptions, compress_network
+from ..compress.report import CompressReport
 from ..contract.config import EngineConfig
 from ..contract.errors import EseError
 from ..contract.frames import quantise_frames, real_outputs

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..contract.config import EngineConfig, bits_for
 from ..contract.counters import COUNTER_BITS, ENGINE_COUNTERS
-from .spmv.broadcaster import stall_layout
+from .layouts import events_signature
 
 _GROUP = 6
 COUNTERS = tuple(ENGINE_COUNTERS)
@@ -26,8 +26,7 @@ class Counters(wiring.Component):
 
     Members
     -------
-    clear: start over. running: count. frame: a frame's last column was issued. fired_product,
-    fired_null: one bit a lane. stall: ``broadcaster.stall_layout``. stall_output: see
+    clear: start over. running: count. events: ``layouts.events_signature``. stall_output: see
     :func:`counter_layout`.
     values: :func:`counter_layout`; an event is visible 2 cycles after it happened.
     """
@@ -35,9 +34,8 @@ class Counters(wiring.Component):
     def __init__(self, *, config: EngineConfig) -> None:
         self.config = config
         super().__init__({
-            "clear": In(1), "running": In(1), "frame": In(1),
-            "fired_product": In(config.lanes), "fired_null": In(config.lanes),
-            "stall": In(stall_layout()), "stall_output": In(1),
+            "clear": In(1), "running": In(1), "events": In(events_signature(config)),
+            "stall_output": In(1),
             "values": Out(counter_layout()),
         })
 
@@ -46,12 +44,12 @@ class Counters(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         lanes = self.config.lanes
-        idle = Signal(lanes)
-        m.d.comb += idle.eq(~(self.fired_product | self.fired_null))
-        events = {"cycles": C(1, 1), "frames": self.frame, "products": self.fired_product,
-                  "nulls": self.fired_null, "starved": idle,
-                  "stall_input": self.stall.input, "stall_bank": self.stall.bank,
-                  "stall_dependency": self.stall.dependency, "stall_queue": self.stall.queue,
+        idle, fired, stall = Signal(lanes), self.events, self.events.stall
+        m.d.comb += idle.eq(~(fired.fired_product | fired.fired_null))
+        events = {"cycles": C(1, 1), "frames": fired.frame, "products": fired.fired_product,
+                  "nulls": fired.fired_null, "starved": idle,
+                  "stall_input": stall.input, "stall_bank": stall.bank,
+                  "stall_dependency": stall.dependency, "stall_queue": stall.queue,
                   "stall_output": self.stall_output}
         counting = Signal()
         m.d.sync += counting.eq(self.running)

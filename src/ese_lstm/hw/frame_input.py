@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..contract.config import EngineConfig
 from ..contract.layout import header_layout
-from .layouts import frame_in_layout, struct
+from .layouts import frame_in_layout, struct, waiting_signature, write_signature
 
 SLOTS = 2
 
@@ -26,9 +26,8 @@ class FrameInput(wiring.Component):
     header: ``contract.layout.header_layout``; uses input_even, input_odd, input_width.
     run: accept input. frames: stream of words (``layouts.frame_in_layout``), input_width a frame.
     blocked: the buffer's write port is taken by a result in this cycle.
-    write, write_address, write_data: to the activation buffer.
-    ready: a whole frame waits. active, start: its channels (one bit each). take: the engine
-    starts it. released: the engine has read its last column.
+    store: to the activation buffer (``layouts.write_signature``). waiting: the frame that has
+    arrived (``layouts.waiting_signature``).
     error: a frame of the wrong length arrived since reset.
 
     Latency: last word accepted → ready, 1 cycle. Throughput: one word a cycle.
@@ -39,11 +38,10 @@ class FrameInput(wiring.Component):
         super().__init__({
             "header": In(struct(header_layout(config))), "run": In(1),
             "frames": In(stream.Signature(frame_in_layout(config))),
-            "blocked": In(1), "write": Out(1),
-            "write_address": Out(config.activation_address_bits),
-            "write_data": Out(data.ArrayLayout(signed(config.act_bits), config.channels)),
-            "ready": Out(1), "active": Out(config.channels), "start": Out(config.channels),
-            "take": In(1), "released": In(1), "error": Out(1),
+            "blocked": In(1), "store": Out(write_signature(
+                config.activation_address_bits,
+                data.ArrayLayout(signed(config.act_bits), config.channels))),
+            "waiting": Out(waiting_signature(config)), "error": Out(1),
         })
 
     def elaborate(self, platform: object) -> Module:
@@ -61,10 +59,10 @@ class FrameInput(wiring.Component):
             inside.eq(index < self.header.input_width),
             final.eq(index == self.header.input_width - 1),
             commit.eq(accept & word.last & final),
-            self.write.eq(accept & inside),
-            self.write_address.eq(
+            self.store.write.eq(accept & inside),
+            self.store.address.eq(
                 Mux(filling, self.header.input_odd, self.header.input_even) + index),
-            self.write_data.eq(word.values),
+            self.store.data.eq(word.values),
         ]
         with m.If(accept):
             with m.If(word.last):
@@ -73,7 +71,7 @@ class FrameInput(wiring.Component):
                 m.d.sync += index.eq(index + 1)
             with m.If(word.last & ~final):
                 m.d.sync += self.error.eq(1)
-        for count, down in ((held, self.released), (waiting, self.take)):
+        for count, down in ((held, self.waiting.release), (waiting, self.waiting.take)):
             with m.If(commit & ~down):
                 m.d.sync += count.eq(count + 1)
             with m.Elif(down & ~commit):
@@ -84,8 +82,8 @@ class FrameInput(wiring.Component):
         with m.If(commit):
             m.d.sync += [active[filling].eq(word.active), start[filling].eq(word.start),
                          filling.eq(~filling)]
-        with m.If(self.take):
+        with m.If(self.waiting.take):
             m.d.sync += serving.eq(~serving)
-        m.d.comb += [self.ready.eq(waiting != 0), self.active.eq(active[serving]),
-                     self.start.eq(start[serving])]
+        m.d.comb += [self.waiting.ready.eq(waiting != 0), self.waiting.active.eq(active[serving]),
+                     self.waiting.start.eq(start[serving])]
         return m

@@ -13,7 +13,7 @@ from ..contract.layout import (
     param_layout,
     segment_layout,
 )
-from .layouts import struct
+from .layouts import entries_signature, struct, write_signature
 
 
 class Loader(wiring.Component):
@@ -26,8 +26,8 @@ class Loader(wiring.Component):
     Members
     -------
     beats: stream of ``contract.layout.load_layout``. enable: take beats (the engine is idle).
-    segment, epilogue, param: {write, address, data} of that memory. header: the header word, held.
-    entry, lane_last: one strobe a lane; lane_address, lane_data go to all lanes.
+    segment, epilogue, param: ``layouts.write_signature`` of that memory. entries:
+    ``layouts.entries_signature``. header: the header word, held.
 
     Latency: beat accepted → strobe, 1 cycle. Throughput: one word a cycle. A beat with an unknown
     section writes nothing.
@@ -38,15 +38,12 @@ class Loader(wiring.Component):
         super().__init__({
             "beats": In(stream.Signature(struct(load_layout(config)))), "enable": In(1),
             "header": Out(struct(header_layout(config))),
-            "segment_write": Out(1), "segment_address": Out(bits_for(config.segment_depth)),
-            "segment_data": Out(segment_layout(config).bits),
-            "epilogue_write": Out(1), "epilogue_address": Out(bits_for(config.epilogue_depth)),
-            "epilogue_data": Out(epilogue_layout(config).bits),
-            "param_write": Out(1), "param_address": Out(config.param_address_bits),
-            "param_data": Out(param_layout(config).bits),
-            "entry": Out(config.lanes), "lane_last": Out(config.lanes),
-            "lane_address": Out(config.stream_address_bits),
-            "lane_data": Out(max(config.entry_bits, config.stream_address_bits)),
+            "segment": Out(write_signature(bits_for(config.segment_depth),
+                                           segment_layout(config).bits)),
+            "epilogue": Out(write_signature(bits_for(config.epilogue_depth),
+                                            epilogue_layout(config).bits)),
+            "param": Out(write_signature(config.param_address_bits, param_layout(config).bits)),
+            "entries": Out(entries_signature(config)),
         })
 
     latency = 1
@@ -63,17 +60,13 @@ class Loader(wiring.Component):
         with m.If(chosen(Section.HEADER)):
             m.d.sync += self.header.as_value().eq(beat.data)
         m.d.comb += [
-            self.segment_write.eq(chosen(Section.SEGMENT)),
-            self.epilogue_write.eq(chosen(Section.EPILOGUE)),
-            self.param_write.eq(chosen(Section.PARAM)),
-            self.segment_address.eq(beat.address), self.segment_data.eq(beat.data),
-            self.epilogue_address.eq(beat.address), self.epilogue_data.eq(beat.data),
-            self.param_address.eq(beat.address), self.param_data.eq(beat.data),
-            self.lane_address.eq(beat.address), self.lane_data.eq(beat.data),
-        ]
+            self.segment.write.eq(chosen(Section.SEGMENT)),
+            self.epilogue.write.eq(chosen(Section.EPILOGUE)),
+            self.param.write.eq(chosen(Section.PARAM))]
+        for store in (self.segment, self.epilogue, self.param, self.entries):
+            m.d.comb += [store.address.eq(beat.address), store.data.eq(beat.data)]
         lanes = range(self.config.lanes)
-        m.d.comb += [
-            self.entry.eq(Cat(chosen(Section.ENTRY) & (beat.lane == lane) for lane in lanes)),
-            self.lane_last.eq(
-                Cat(chosen(Section.LANE_LAST) & (beat.lane == lane) for lane in lanes))]
+        m.d.comb += [store.eq(Cat(chosen(section) & (beat.lane == lane) for lane in lanes))
+                     for store, section in ((self.entries.entry, Section.ENTRY),
+                                            (self.entries.last, Section.LANE_LAST))]
         return m

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..compress.prune import MATRICES, Balance, prune_network
+from ..compress.matrices import MATRICES
+from ..compress.prune import Balance, prune_network
 from ..contract.config import EngineConfig
 from ..contract.errors import EseError
 from ..train.data.streams import Corpus

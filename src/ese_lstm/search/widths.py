@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..compress.matrices import MATRICES
 from ..compress.pipeline import CompressOptions, compress_network
-from ..compress.prune import MATRICES
 from ..compress.widths import check_widths, narrow_network
 from ..contract.config import EngineConfig
 from ..contract.errors import EseError

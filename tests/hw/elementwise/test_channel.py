@@ -200,3 +200,23 @@ def test_inactive_sample_gives_zero(clocked, twin):
         assert seen[G + timing.CELL][:2] == (1, active * limit)
         assert seen[O + timing.RESULT][2:] == (1, active * hidden)
         assert sum(row[0] + row[2] for row in seen) == 2
+
+
+@pytest.mark.parametrize("gate", [I, G])
+def test_a_gate_is_there_gate_cycles_after_its_sample(simulate, gate):
+    """Zeros around one large sample: σ and tanh leave their value of 0 for a single cycle."""
+    dut = ElementwiseChannel(config=EngineConfig(lanes=1, channels=1))
+    module = dut.elaborate(None)
+    value, seen, at = module.submodules.gate_activation.y, [], 3
+
+    async def testbench(ctx):
+        ctx.set(dut.kind, LSTM.kind)
+        ctx.set(dut.gate, gate)
+        for cycle in range(2 * timing.GATE):
+            ctx.set(dut.acc, (1 << 30) * (cycle == at))
+            seen.append((await ctx.tick().sample(value))[2])
+
+    simulate(module, testbench)
+    settled = seen[timing.GATE:]
+    assert [cycle for cycle, y in enumerate(settled, timing.GATE) if y != settled[-1]] == [
+        at + timing.GATE]

@@ -60,11 +60,11 @@ class Bench:
     async def load(self, ctx):
         layout = epilogue_layout(self.config)
         for address, tile in enumerate(self.tiles):
-            ctx.set(self.unit.write, 1)
-            ctx.set(self.unit.write_address, address)
-            ctx.set(self.unit.write_data, layout.pack(tile))
+            ctx.set(self.unit.load.write, 1)
+            ctx.set(self.unit.load.address, address)
+            ctx.set(self.unit.load.data, layout.pack(tile))
             await ctx.tick()
-        ctx.set(self.unit.write, 0)
+        ctx.set(self.unit.load.write, 0)
         ctx.set(self.hold, 0)
 
     def fields(self, unit, gate):
@@ -94,11 +94,11 @@ class Bench:
     async def cycle(self, ctx, room, masks):
         """One cycle; ``masks`` = active_even, start_even, active_odd, start_odd."""
         unit = self.unit
-        ctx.set(unit.done, self.done[0] | self.done[1] << 1)
+        ctx.set(unit.drain.done, self.done[0] | self.done[1] << 1)
         ctx.set(unit.room, room)
         for name, mask in zip(("active_even", "start_even", "active_odd", "start_odd"), masks,
                               strict=True):
-            ctx.set(getattr(unit, name), mask)
+            ctx.set(getattr(unit.masks, name), mask)
         row, clear, self.row, self.clear = self.row, self.clear, None, None
         issued = stalled = False
         begin = self.tile is None and self.done[self.bank]
@@ -117,10 +117,12 @@ class Bench:
                 self.finished += 1
         self.issues.append(self.row is not None)
         addressed = None if self.row is None else self.row.pop("row")
-        names = ("select_0", "select_1", "row", "sample", "bank_clear", "output_issued",
-                 "stall_output")
-        sampled = await ctx.tick().sample(*(getattr(unit, name) for name in names))
-        got = dict(zip(names, sampled[2:], strict=True))
+        drain = {name: getattr(unit.drain, name)
+                 for name in ("select_0", "select_1", "row", "bank_clear")}
+        outputs = drain | {name: getattr(unit, name)
+                           for name in ("sample", "output_issued", "stall_output")}
+        sampled = await ctx.tick().sample(*outputs.values())
+        got = dict(zip(outputs, sampled[2:], strict=True))
         assert got["output_issued"] == issued and got["stall_output"] == stalled
         assert got["bank_clear"] == (0 if clear is None else 1 << clear)
         assert got["sample"]["valid"] == (row is not None)
@@ -203,6 +205,27 @@ def test_start_gap_and_bank_free_are_exact(simulate, seed, lstm):
     ends = [first + length - 1, second + length - 1]
     # The broadcaster issues into the bank in the cycle after bank_clear (test_broadcaster).
     assert [cycle + 1 for cycle in cleared] == [end + timing.BANK_FREE for end in ends]
+
+
+def test_a_cell_takes_issues_per_cell(simulate, seed):
+    """As many rows a cell, and as many cycles from one cell to the next."""
+    cells = 2 * timing.O_SKEW + 1
+    config = TINY.replace(acc_rows=LSTM.size * 8)
+    tile = random_tile(config, random.Random(seed), kind=LSTM.kind, count=cells, output=0, end=1)
+    bench, firsts, rows = Bench(config, [tile]), [], 0
+
+    async def testbench(ctx):
+        nonlocal rows
+        await bench.load(ctx)
+        ctx.set(bench.unit.done, 1)
+        for cycle in range(timing.ISSUES_PER_CELL * (cells + timing.O_SKEW) + 8):
+            _, _, sample = await ctx.tick().sample(bench.unit.sample)
+            rows += sample.valid
+            firsts.extend([cycle] * (sample.valid and sample.gate == 0))
+
+    simulate(bench.dut, testbench)
+    assert rows == timing.ISSUES_PER_CELL * cells
+    assert firsts == [firsts[0] + timing.ISSUES_PER_CELL * k for k in range(cells)]
 
 
 def test_a_full_output_stops_everything_and_nothing_is_lost(simulate, seed):

@@ -106,8 +106,8 @@ class Tiles:
     def inputs(self):
         """Params first; then each row's sample a cycle after its issue, its sums after DRAIN."""
         layout = param_layout(self.config)
-        rows = [{"param_write": 1, "param_address": address,
-                 "param_data": layout.pack({"bias": bias, "peephole": peephole})}
+        rows = [{"load.write": 1, "load.address": address,
+                 "load.data": layout.pack({"bias": bias, "peephole": peephole})}
                 for address, (bias, peephole) in enumerate(self.params)]
         self.offset = len(rows)
         idle = {"valid": 0, "kind": LSTM.kind, "gate": G, "param": 0, "cell": 0, "dest": 0,
@@ -115,7 +115,7 @@ class Tiles:
         for cycle in range(self.now + timing.VISIBLE + timing.CELL):
             sample = self.issues.get(cycle - 1, (idle, None))[0]
             sums = self.issues.get(cycle - timing.DRAIN, (None, [5] * len(self.state[0])))[1]
-            rows.append({"param_write": 0, "sample": sample, "row": sums})
+            rows.append({"load.write": 0, "sample": sample, "row": sums})
         return rows
 
     def check(self, seen):

@@ -4,9 +4,11 @@ import random
 
 import pytest
 
+from ese_lstm.contract import timing
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.layout import row_layout
 from ese_lstm.contract.shell import ShellConfig
+from ese_lstm.hw.memory.gearbox import Gearbox
 from ese_lstm.hw.memory.read_master import ReadMaster
 from ese_lstm.hw.memory.row_fetch import RowFetch
 
@@ -27,7 +29,8 @@ CASES = {
 def content(config, count, rng):
     layout = row_layout(config)
     rows = [rng.getrandbits(layout.bits) for _ in range(count)]
-    return rows, b"".join(row.to_bytes(4 * layout.words32, "little") for row in rows)
+    size = timing.WORD_BITS // 8 * layout.words32
+    return rows, b"".join(row.to_bytes(size, "little") for row in rows)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -124,6 +127,29 @@ def test_errors_are_told_and_nothing_hangs(memory, simulate, streams, seed):
     assert errors in (2, 3, 4)  # the next round may have begun
 
 
+@pytest.mark.parametrize("name", ["row is a beat", "two rows in a beat", "widest bus"])
+def test_the_buffer_has_so_many_lines(name, simulate) -> None:
+    """No row is taken: beats are, until the lines are full and a row waits in every stage."""
+    config, shell, _ = CASES[name]
+    gearbox = Gearbox(config=config, shell=shell)
+    beats = 0
+
+    async def drive(ctx):
+        nonlocal beats
+        ctx.set(gearbox.count, 1 << 20)
+        await ctx.tick().repeat(2)
+        ctx.set(gearbox.run, 1)
+        ctx.set(gearbox.beats.valid, 1)
+        for _ in range(20 * timing.LINES):
+            _, _, taken = await ctx.tick().sample(gearbox.beats.ready)
+            beats += taken
+
+    simulate(gearbox, drive)
+    waiting = (1 + gearbox.stages) * gearbox.row_words
+    assert beats == (timing.LINES * gearbox.banks + waiting) // (
+        shell.memory_bits // timing.WORD_BITS)
+
+
 def test_no_rows_no_requests(memory, simulate, seed):
     config, shell, _ = CASES["row is a beat"]
     slave = memory(shell, bytes(4096), random.Random(seed))
@@ -161,7 +187,10 @@ def test_latency_and_throughput(name, memory, simulate):
             seen.append((asked, row, beat))
 
     simulate(fetch, drive, background=[slave.read(fetch.ar, fetch.r)])
-    assert next(cycle for cycle, (asked, _, _) in enumerate(seen) if asked) == fetch.latency
+    requests = [cycle for cycle, (asked, _, _) in enumerate(seen) if asked]
+    assert requests[0] == fetch.latency == (
+        row_layout(config).words32.bit_length() + timing.FETCH_SETUP + timing.REQUEST)
+    assert requests[1] == requests[0] + timing.REQUEST
     beats = -(-len(data) // shell.memory_bytes)
     first = next(cycle for cycle, (_, _, beat) in enumerate(seen) if beat)
     assert len(seen) - first <= max(beats, count) + 16

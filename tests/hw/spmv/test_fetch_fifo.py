@@ -56,7 +56,8 @@ def test_latency(simulate) -> None:
             seen.append(valid)
 
     simulate(fifo, drive)
-    assert seen.index(1) == 2 + FetchFifo.latency
+    arrives, written = 1, 1  # and 1 more before, at the stage where a row waits for room
+    assert seen.index(1) == 2 + FetchFifo.latency == 2 + arrives + written + timing.FIFO_OUT
     assert 1 + FetchFifo.latency == timing.ROW
 
 
@@ -78,4 +79,26 @@ def test_room_ends_where_the_rule_says(simulate) -> None:
                 await ctx.tick()
 
     simulate(fifo, drive)
-    assert pushed == config.fetch_depth - timing.ROW_MARGIN + 4
+    assert pushed == config.fetch_depth - timing.ROW_MARGIN + timing.PREFETCH
+
+
+@pytest.mark.parametrize("depth", [8, 9, 64])
+def test_room_is_exactly_row_room_free_places(depth, simulate) -> None:
+    """Nothing is taken: PREFETCH entries go on to the short FIFO, the others stay; there is room
+    while ROW_ROOM places are free."""
+    fifo = FetchFifo(config=PRESETS["tiny"].replace(fetch_depth=depth))
+    rooms = []
+
+    async def drive(ctx):
+        for _ in range(depth + timing.PREFETCH + 1):
+            for _ in range(8):
+                await ctx.tick()
+            rooms.append(ctx.get(fifo.room))
+            ctx.set(fifo.push, 1)
+            await ctx.tick()
+            ctx.set(fifo.push, 0)
+
+    simulate(fifo, drive)
+    assert rooms == [int(depth - max(pushed - timing.PREFETCH, 0) >= timing.ROW_ROOM)
+                     for pushed in range(len(rooms))]
+    assert 0 < sum(rooms) < len(rooms)

@@ -5,11 +5,12 @@ import random
 import pytest
 from amaranth.hdl import ResetInserter, Signal
 
+from ese_lstm.contract import timing
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.hw.spmv.weight_stream import WeightStream
 
 CONFIG = PRESETS["tiny"].replace(stream_depth=20)
-LATENCY = 3
+LATENCY = timing.FIFO_OUT
 
 
 class Bench:

@@ -2,15 +2,14 @@
 
 from amaranth.hdl import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ...contract import timing
 from ...contract.cells import LINEAR, LSTM
 from ...contract.config import SHIFT_BITS, EngineConfig, bits_for
 from ...contract.layout import KIND_BITS, epilogue_layout
-from ..layouts import is_kind, struct
-from ..parts import DISTRIBUTED
+from ..layouts import drain_signature, is_kind, masks_signature, struct, write_signature
+from ..parts import memory
 
 
 def sample_layout(config: EngineConfig) -> data.StructLayout:
@@ -42,14 +41,11 @@ class EpilogueSequencer(wiring.Component):
 
     Members
     -------
-    write, write_address, write_data: store an epilogue (``contract.layout.epilogue_layout``).
-    done: one bit a bank, the tile in it is complete in every lane. bank_clear: one bit a bank,
-    its last row was issued in the last cycle.
-    active_even, start_even, active_odd, start_odd: channels of the frame of that parity.
+    load: store an epilogue (``layouts.write_signature``, ``contract.layout.epilogue_layout``).
+    drain: the tiles' rows (``layouts.drain_signature``); ``row`` comes in the cycle of its issue.
+    masks: channels of the frames under way (``layouts.masks_signature``).
     room: the frame output takes one more result. output_issued: one is on its way.
-    row: row to drain from either bank, in the cycle of its issue. select_0, select_1 (one bit a
-    lane): from which bank and lane, registered, the cycle after.
-    sample: :func:`sample_layout`, in the same cycle as the selects.
+    sample: :func:`sample_layout`, in the same cycle as the drain's selects.
     stall_output: a cycle lost waiting for room.
 
     Latency: ``done`` → first row issued, timing.EPILOGUE_START; issue → select, 1 cycle. A tile
@@ -58,15 +54,11 @@ class EpilogueSequencer(wiring.Component):
 
     def __init__(self, *, config: EngineConfig) -> None:
         self.config = config
-        mask = In(config.channels)
         super().__init__({
-            "write": In(1), "write_address": In(bits_for(config.epilogue_depth)),
-            "write_data": In(epilogue_layout(config).bits),
-            "done": In(2), "bank_clear": Out(2),
-            "active_even": mask, "start_even": mask, "active_odd": mask, "start_odd": mask,
+            "load": In(write_signature(bits_for(config.epilogue_depth),
+                                       epilogue_layout(config).bits)),
+            "drain": In(drain_signature(config)), "masks": In(masks_signature(config)),
             "room": In(1), "output_issued": Out(1),
-            "select_0": Out(config.lanes), "select_1": Out(config.lanes),
-            "row": Out(config.row_bits),
             "sample": Out(sample_layout(config)), "stall_output": Out(1),
         })
 
@@ -79,13 +71,12 @@ class EpilogueSequencer(wiring.Component):
         m = Module()
         config = self.config
 
-        m.submodules.epilogues = epilogues = Memory(
-            shape=struct(epilogue_layout(config)), depth=max(config.epilogue_depth, 2), init=[],
-            attrs=DISTRIBUTED)
+        epilogues = memory(m, "epilogues", shape=struct(epilogue_layout(config)),
+                           depth=config.epilogue_depth, style="distributed")
         writer, reader = epilogues.write_port(), epilogues.read_port(domain="comb")
         pointer = Signal(bits_for(config.epilogue_depth))
-        m.d.comb += [writer.en.eq(self.write), writer.addr.eq(self.write_address),
-                     writer.data.eq(self.write_data), reader.addr.eq(pointer)]
+        m.d.comb += [writer.en.eq(self.load.write), writer.addr.eq(self.load.address),
+                     writer.data.eq(self.load.data), reader.addr.eq(pointer)]
         tile = reader.data
 
         busy, bank, parity = Signal(), Signal(), Signal()
@@ -102,7 +93,7 @@ class EpilogueSequencer(wiring.Component):
         trail = _Position("trail", config, count_bits)
 
         begin = Signal()
-        m.d.comb += begin.eq(~busy & self.done.bit_select(bank, 1))
+        m.d.comb += begin.eq(~busy & self.drain.done.bit_select(bank, 1))
         with m.If(begin):
             m.d.sync += [busy.eq(1), pointer.eq(Mux(tile.end, 0, pointer + 1)),
                          parity.eq(parity ^ tile.end)]
@@ -111,8 +102,8 @@ class EpilogueSequencer(wiring.Component):
             m.d.sync += [kind.eq(tile.kind), shift.eq(tile.shift),
                          output.eq(tile.output), output_last.eq(tile.output_last),
                          dest.eq(Mux(parity, tile.dest_odd, tile.dest_even)),
-                         active.eq(Mux(parity, self.active_odd, self.active_even)),
-                         start.eq(Mux(parity, self.start_odd, self.start_even)),
+                         active.eq(Mux(parity, self.masks.active_odd, self.masks.active_even)),
+                         start.eq(Mux(parity, self.masks.start_odd, self.masks.start_even)),
                          gate.eq(0), skew.eq(timing.O_SKEW), skewed.eq(0)]
             lead.restart(m, tile)
             trail.restart(m, tile)
@@ -141,20 +132,20 @@ class EpilogueSequencer(wiring.Component):
                     m.d.sync += [skew.eq(skew - 1), skewed.eq(skew == 1)]
             with m.If(is_result):
                 m.d.sync += dest.eq(dest + 1)
-        m.d.sync += self.bank_clear.eq(0)
+        m.d.sync += self.drain.bank_clear.eq(0)
         with m.If(final):
             m.d.sync += [busy.eq(0), bank.eq(~bank),
-                         self.bank_clear.bit_select(bank, 1).eq(1)]
+                         self.drain.bank_clear.bit_select(bank, 1).eq(1)]
 
         issued = Signal()
         m.d.comb += issued.eq(advance & valid)
         slot = Mux(at_o, trail.slot, lead.slot)
-        m.d.comb += self.row.eq(Mux(lstm, (slot << bits_for(LSTM.size)) | gate, slot))
+        m.d.comb += self.drain.row.eq(Mux(lstm, (slot << bits_for(LSTM.size)) | gate, slot))
         here = {name: Mux(at_o, getattr(trail, name), getattr(lead, name))
                 for name in ("lane", "cell", "param")}
         m.d.sync += [
-            self.select_0.eq(Mux(issued & ~bank, here["lane"], 0)),
-            self.select_1.eq(Mux(issued & bank, here["lane"], 0)),
+            self.drain.select_0.eq(Mux(issued & ~bank, here["lane"], 0)),
+            self.drain.select_1.eq(Mux(issued & bank, here["lane"], 0)),
             self.sample.valid.eq(issued), self.sample.kind.eq(kind), self.sample.gate.eq(gate),
             self.sample.shift.eq(shift), self.sample.cell.eq(here["cell"]),
             self.sample.param.eq(Mux(lstm, here["param"] + gate, here["param"])),

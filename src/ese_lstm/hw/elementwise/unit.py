@@ -2,14 +2,14 @@
 
 from amaranth.hdl import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ...contract import timing
 from ...contract.cells import LSTM
 from ...contract.config import EngineConfig
 from ...contract.layout import param_layout
-from ..layouts import is_kind, struct
+from ..layouts import is_kind, struct, write_signature
+from ..parts import memory
 from ..place import place
 from .channel import ElementwiseChannel
 from .epilogue import sample_layout
@@ -39,7 +39,7 @@ class ElementwiseUnit(wiring.Component):
 
     Members
     -------
-    param_write, param_address, param_data: store a param word (``contract.layout.param_layout``).
+    load: store a param word (``layouts.write_signature``, ``contract.layout.param_layout``).
     sample: what goes with a row (``epilogue.sample_layout``), one cycle after its issue.
     row: the row itself (acc_bits a channel), timing.DRAIN cycles after its issue.
     cell: the write to the cell buffer, timing.CELL cycles after the row (gate g).
@@ -52,8 +52,7 @@ class ElementwiseUnit(wiring.Component):
     def __init__(self, *, config: EngineConfig) -> None:
         self.config = config
         super().__init__({
-            "param_write": In(1), "param_address": In(config.param_address_bits),
-            "param_data": In(param_layout(config).bits),
+            "load": In(write_signature(config.param_address_bits, param_layout(config).bits)),
             "sample": In(sample_layout(config)),
             "row": In(data.ArrayLayout(signed(config.acc_bits), config.channels)),
             "cell": Out(cell_write_layout(config)),
@@ -70,16 +69,15 @@ class ElementwiseUnit(wiring.Component):
         m = Module()
         config = self.config
         param_struct = struct(param_layout(config))
-        m.submodules.params = params = Memory(shape=param_struct, depth=max(config.param_depth, 2),
-                                              init=[], attrs={"ram_style": "block"})
-        cells = Memory(shape=data.ArrayLayout(signed(config.cell_bits), config.channels),
-                       depth=max(config.cell_depth, 2), init=[], attrs={"ram_style": "block"})
-        m.submodules.cells = cells
+        params = memory(m, "params", shape=param_struct, depth=config.param_depth, style="block")
+        cells = memory(m, "cells", shape=data.ArrayLayout(signed(config.cell_bits),
+                                                          config.channels),
+                       depth=config.cell_depth, style="block")
         param_writer, param_reader = params.write_port(), params.read_port()
         cell_writer, cell_reader = cells.write_port(), cells.read_port()
-        m.d.comb += [param_writer.en.eq(self.param_write),
-                     param_writer.addr.eq(self.param_address),
-                     param_writer.data.eq(self.param_data)]
+        m.d.comb += [param_writer.en.eq(self.load.write),
+                     param_writer.addr.eq(self.load.address),
+                     param_writer.data.eq(self.load.data)]
 
         # sample[k] is valid k cycles after the row's issue; the row itself after DRAIN.
         layout = sample_layout(config)

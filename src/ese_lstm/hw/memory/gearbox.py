@@ -2,19 +2,15 @@
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from ...contract.config import EngineConfig
 from ...contract.layout import row_layout
 from ...contract.shell import ShellConfig
+from ...contract.timing import LINES, WORD_BITS
 from ..layouts import struct
-from ..parts import DISTRIBUTED
-
-WORD_BITS = 32
-LINES = 32
-"""Depth of the buffer in lines of one 32-bit word a bank."""
+from ..parts import memory
 
 ROW_COUNT_BITS = 32
 
@@ -113,9 +109,8 @@ class Gearbox(wiring.Component):
             read.eq((level >= words) & advance[0])]
         current = []
         for bank in range(banks):
-            memory = Memory(shape=WORD_BITS, depth=LINES, init=[], attrs=DISTRIBUTED)
-            m.submodules[f"bank_{bank}"] = memory
-            writer, reader = memory.write_port(), memory.read_port(domain="comb")
+            store = memory(m, f"bank_{bank}", shape=WORD_BITS, depth=LINES, style="distributed")
+            writer, reader = store.write_port(), store.read_port(domain="comb")
             m.d.comb += [
                 writer.en.eq(write & (part == bank // beat_words)),
                 writer.addr.eq(write_beat[exact_log2(parts):]),

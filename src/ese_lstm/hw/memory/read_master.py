@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from ...contract.shell import ShellConfig
+from ...contract.timing import REQUEST
 from ..axi.memory import RESPONSE_ERROR, page_beats, read_layout, request_layout
 
 BEAT_COUNT_BITS = 40
@@ -34,7 +35,7 @@ class ReadMaster(wiring.Component):
     cycle, a burst every 3 cycles.
     """
 
-    latency = 3
+    latency = REQUEST
 
     def __init__(self, *, shell: ShellConfig) -> None:
         self.shell = shell

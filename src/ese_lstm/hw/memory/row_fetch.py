@@ -8,10 +8,11 @@ from amaranth.utils import exact_log2
 from ...contract.config import EngineConfig
 from ...contract.layout import row_layout
 from ...contract.shell import ShellConfig
+from ...contract.timing import FETCH_SETUP, REQUEST, WORD_BITS
 from ..axi.memory import read_layout, request_layout
 from ..layouts import struct
 from ..place import place
-from .gearbox import ROW_COUNT_BITS, WORD_BITS, Gearbox
+from .gearbox import ROW_COUNT_BITS, Gearbox
 from .read_master import BEAT_COUNT_BITS, ReadMaster
 
 
@@ -52,7 +53,7 @@ class RowFetch(wiring.Component):
     @property
     def latency(self) -> int:
         """enable → first request."""
-        return row_layout(self.config).words32.bit_length() + 2 + ReadMaster.latency
+        return row_layout(self.config).words32.bit_length() + FETCH_SETUP + REQUEST
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

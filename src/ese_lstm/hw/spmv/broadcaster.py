@@ -1,21 +1,14 @@
 """Column broadcaster: executes the program's segments, one column a cycle to all lanes."""
 
-from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ...contract import timing
 from ...contract.config import SEQUENCE_BITS, EngineConfig, bits_for
 from ...contract.layout import header_layout, segment_layout
-from ..layouts import struct
-from ..parts import DISTRIBUTED
-
-
-def stall_layout() -> data.StructLayout:
-    """Why no column was issued in a cycle; at most one bit is set, the first that applies."""
-    return data.StructLayout({"input": unsigned(1), "bank": unsigned(1),
-                              "dependency": unsigned(1), "queue": unsigned(1)})
+from ..layouts import stall_layout, struct
+from ..parts import memory
 
 
 class Broadcaster(wiring.Component):
@@ -44,7 +37,7 @@ class Broadcaster(wiring.Component):
     ``fetch_depth`` also streamed: its entries come from the fetch FIFOs.
     written: results that can be read from the next cycle on. bank_clear: one bit a bank, drained.
     done: no frame is under way, every bank is drained and every result written.
-    stall: :func:`stall_layout`.
+    stall: ``layouts.stall_layout``.
 
     Latency: issue → column at a lane's queue input, 2 cycles, at its head, timing.BROADCAST.
     Throughput: one column a cycle, across segments, tiles and frames.
@@ -77,8 +70,8 @@ class Broadcaster(wiring.Component):
         config = self.config
         layout = struct(segment_layout(config))
 
-        m.submodules.segments = segments = Memory(
-            shape=layout, depth=max(config.segment_depth, 2), init=[], attrs=DISTRIBUTED)
+        segments = memory(m, "segments", shape=layout, depth=config.segment_depth,
+                          style="distributed")
         writer, reader = segments.write_port(), segments.read_port(domain="comb")
         m.d.comb += [writer.en.eq(self.write), writer.addr.eq(self.write_address),
                      writer.data.eq(self.write_data)]

@@ -1,15 +1,12 @@
 """A lane's FIFO of streamed entries, between the rows from external memory and the decoder."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFO
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ...contract import timing
 from ...contract.config import EngineConfig, bits_for
-from ..parts import DISTRIBUTED
-from .weight_stream import PREFETCH
+from ..parts import following, memory, prefetch
 
 BLOCK_DEPTH = 64
 """Entries from which on the FIFO is in block RAM."""
@@ -50,32 +47,19 @@ class FetchFifo(wiring.Component):
         arriving_entry = Signal(config.entry_bits, reset_less=True)
         m.d.sync += [arriving.eq(self.push), arriving_entry.eq(self.entry)]
 
-        style = {"ram_style": "block"} if depth >= BLOCK_DEPTH else DISTRIBUTED
-        m.submodules.waiting = waiting = Memory(shape=config.entry_bits, depth=depth, init=[],
-                                                attrs=style)
+        waiting = memory(m, "waiting", shape=config.entry_bits, depth=depth,
+                         style="block" if depth >= BLOCK_DEPTH else "distributed")
         writer, reader = waiting.write_port(), waiting.read_port()
         level, next_level = Signal(range(depth + 1)), Signal(range(depth + 1))
         write_slot, read_slot = Signal(bits_for(depth)), Signal(bits_for(depth))
-        outstanding = Signal(range(PREFETCH + 1))
-        fetch, take, read, ready = Signal(), Signal(), Signal(), Signal()
-        word = Signal(config.entry_bits, reset_less=True)
+        fetch = prefetch(m, reader, wiring.flipped(self.entries), level != 0)
         m.d.comb += [
-            fetch.eq((level != 0) & (outstanding != PREFETCH)),
-            take.eq(self.entries.valid & self.entries.ready),
             next_level.eq(level + arriving - fetch),
             writer.en.eq(arriving), writer.addr.eq(write_slot), writer.data.eq(arriving_entry),
-            reader.en.eq(1), reader.addr.eq(read_slot)]
+            reader.addr.eq(read_slot)]
         m.d.sync += [
-            level.eq(next_level), self.room.eq(next_level <= depth - timing.ROW_ROOM),
-            outstanding.eq(outstanding + fetch - take), read.eq(fetch), ready.eq(read),
-            word.eq(reader.data)]
+            level.eq(next_level), self.room.eq(next_level <= depth - timing.ROW_ROOM)]
         for step, slot in ((arriving, write_slot), (fetch, read_slot)):
             with m.If(step):
-                m.d.sync += slot.eq(Mux(slot == depth - 1, 0, slot + 1))
-
-        m.submodules.prefetch = prefetch = SyncFIFO(width=config.entry_bits, depth=PREFETCH)
-        m.d.comb += [
-            prefetch.w_en.eq(ready), prefetch.w_data.eq(word),
-            self.entries.valid.eq(prefetch.r_rdy), self.entries.payload.eq(prefetch.r_data),
-            prefetch.r_en.eq(self.entries.ready)]
+                m.d.sync += slot.eq(following(slot, depth - 1))
         return m

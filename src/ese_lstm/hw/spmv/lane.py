@@ -4,12 +4,11 @@ from dataclasses import dataclass
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ...contract import timing
 from ...contract.config import EngineConfig, bits_for
-from ..parts import DISTRIBUTED
+from ..parts import following, memory
 from ..place import place
 from .decoder import EntryDecoder
 from .fetch_fifo import FetchFifo
@@ -95,8 +94,7 @@ class Lane(wiring.Component):
                      weights.address.eq(self.address), weights.data.eq(self.data)]
 
         # Activation queue: places promised at issue, columns held after push.
-        m.submodules.flags = flags = Memory(shape=1, depth=max(depth, 2), init=[],
-                                            attrs=DISTRIBUTED)
+        flags = memory(m, "flags", shape=1, depth=depth, style="distributed")
         flag_write, flag_read = flags.write_port(), flags.read_port(domain="comb")
         promised, held = Signal(range(depth + 1)), Signal(range(depth + 1))
         promised_next = Signal(range(depth + 1))
@@ -116,9 +114,9 @@ class Lane(wiring.Component):
                      self.fired_product.eq(fire & ~decoder.empty),
                      self.fired_null.eq(fire & decoder.empty)]
         with m.If(self.push):
-            m.d.sync += push_slot.eq(Mux(push_slot == depth - 1, 0, push_slot + 1))
+            m.d.sync += push_slot.eq(following(push_slot, depth - 1))
         with m.If(pop):
-            m.d.sync += pop_slot.eq(Mux(pop_slot == depth - 1, 0, pop_slot + 1))
+            m.d.sync += pop_slot.eq(following(pop_slot, depth - 1))
 
         # The entry fired in cycle t multiplies in t + 1 and accumulates in t + 2.
         bank = Signal()
@@ -185,12 +183,11 @@ class Lane(wiring.Component):
         if not config.fetch_depth:
             return weights.entries.payload, weights.entries.valid, queue.fire
         m.submodules.fetch = fetch = FetchFifo(config=config)
-        m.submodules.sources = sources = Memory(shape=1, depth=max(config.queue_depth, 2), init=[],
-                                                attrs=DISTRIBUTED)
+        sources = memory(m, "sources", shape=1, depth=config.queue_depth, style="distributed")
         writer, reader = sources.write_port(), sources.read_port(domain="comb")
-        following = Mux(queue.pop_slot == config.queue_depth - 1, 0, queue.pop_slot + 1)
         m.d.comb += [writer.en.eq(self.push), writer.addr.eq(queue.push_slot),
-                     writer.data.eq(self.streamed), reader.addr.eq(following),
+                     writer.data.eq(self.streamed),
+                     reader.addr.eq(following(queue.pop_slot, config.queue_depth - 1)),
                      fetch.push.eq(self.row_push), fetch.entry.eq(self.row_entry),
                      self.row_room.eq(fetch.room)]
         # The head column's source, known a cycle ahead: the next one's, or that of the column

@@ -4,11 +4,10 @@ from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ...contract.config import EngineConfig, bits_for
-from ..parts import DISTRIBUTED
+from ..parts import memory
 
 GROUP = 8
 """Channels that share LUTRAM words: a RAM32M16 holds 14 bits, so one 32-bit accumulator bank
@@ -73,9 +72,8 @@ class MacGroup(wiring.Component):
         config = self.config
         sums = data.ArrayLayout(signed(config.acc_bits), self.channels)
 
-        m.submodules.queue = queue = Memory(
-            shape=data.ArrayLayout(signed(config.act_bits), self.channels), init=[],
-            depth=max(config.queue_depth, 2), attrs=DISTRIBUTED)
+        queue = memory(m, "queue", shape=data.ArrayLayout(signed(config.act_bits), self.channels),
+                       depth=config.queue_depth, style="distributed")
         push, pop = queue.write_port(), queue.read_port(domain="comb")
         m.d.comb += [push.en.eq(self.push), push.addr.eq(self.push_slot),
                      push.data.eq(self.column), pop.addr.eq(self.pop_slot)]
@@ -94,8 +92,8 @@ class MacGroup(wiring.Component):
         totals = Signal(sums)
         read = []
         for number, read_row in enumerate((self.read_row_0, self.read_row_1)):
-            bank = Memory(shape=sums, depth=config.acc_rows, init=[], attrs=DISTRIBUTED)
-            m.submodules[f"bank_{number}"] = bank
+            bank = memory(m, f"bank_{number}", shape=sums, depth=config.acc_rows,
+                          style="distributed")
             reader, writer = bank.read_port(domain="comb"), bank.write_port()
             m.d.comb += [reader.addr.eq(read_row), writer.addr.eq(self.row),
                          writer.en.eq(self.write[number]), writer.data.eq(totals)]

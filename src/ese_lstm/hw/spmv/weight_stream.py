@@ -1,15 +1,11 @@
 """A lane's weight memory, read in order, over and over."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFO
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ...contract.config import EngineConfig
-
-PREFETCH = 4
-"""Entries fetched ahead: the memory's two cycles, the FIFO's one, and the one being taken."""
+from ..parts import following, memory, prefetch
 
 
 class WeightStream(wiring.Component):
@@ -43,9 +39,8 @@ class WeightStream(wiring.Component):
         m = Module()
         config = self.config
 
-        m.submodules.weights = weights = Memory(shape=config.entry_bits, init=[],
-                                                depth=config.stream_depth,
-                                                attrs={"ram_style": "block"})
+        weights = memory(m, "weights", shape=config.entry_bits, depth=config.stream_depth,
+                         style="block")
         writer, reader = weights.write_port(), weights.read_port()
         last = Signal(config.stream_address_bits, reset_less=True)
         m.d.comb += [writer.en.eq(self.write), writer.addr.eq(self.address),
@@ -53,20 +48,8 @@ class WeightStream(wiring.Component):
         with m.If(self.write_last):
             m.d.sync += last.eq(self.data)
 
-        m.submodules.prefetch = prefetch = SyncFIFO(width=config.entry_bits, depth=PREFETCH)
         position = Signal(config.stream_address_bits)
-        outstanding = Signal(range(PREFETCH + 1))
-        fetch, take, read, ready = Signal(), Signal(), Signal(), Signal()
-        word = Signal(config.entry_bits, reset_less=True)
-        m.d.comb += [fetch.eq(outstanding != PREFETCH),
-                     take.eq(self.entries.valid & self.entries.ready),
-                     reader.en.eq(1), reader.addr.eq(position)]
-        m.d.sync += [outstanding.eq(outstanding + fetch - take), read.eq(fetch), ready.eq(read),
-                     word.eq(reader.data)]
-        with m.If(fetch):
-            m.d.sync += position.eq(Mux(position == last, 0, position + 1))
-        m.d.comb += [prefetch.w_en.eq(ready), prefetch.w_data.eq(word),
-                     self.entries.valid.eq(prefetch.r_rdy),
-                     self.entries.payload.eq(prefetch.r_data),
-                     prefetch.r_en.eq(self.entries.ready)]
+        m.d.comb += reader.addr.eq(position)
+        with m.If(prefetch(m, reader, wiring.flipped(self.entries))):
+            m.d.sync += position.eq(following(position, last))
         return m

@@ -12,11 +12,7 @@ from ...contract.config import EngineConfig
 from ...contract.layout import row_layout
 from ...contract.memory import MemoryTiming
 from ...contract.shell import PAGE_BYTES, ShellConfig
-
-WORD_BITS = 32
-LINES = 32
-SETUP = 3
-"""Cycles from enable to the read master's start beyond one for each bit of a row's words."""
+from ...contract.timing import FETCH_SETUP, LINES, REQUEST, WORD_BITS
 
 
 class Memory:
@@ -69,7 +65,7 @@ class Fetch:
         self._capacity = LINES * banks
         self._rows, self._base = rows, base
         self._beats = -(-rows * self._words // self._beat_words)
-        self._start = self._words.bit_length() + SETUP
+        self._start = self._words.bit_length() + FETCH_SETUP + REQUEST - 2
         self._phase = 0
         self._address, self._remaining, self._length = base, self._beats, 0
         self._outstanding, self._room_ahead = 0, True

@@ -20,10 +20,6 @@ from .cycles import CycleReport, FrameCycles, Stalls, epilogue_issues
 from .decode import DecodedModel
 from .fetch import Fetch
 
-PREFETCH = 4
-FIFO_OUT = 3
-"""Entry leaves the fetch FIFO's memory → the decoder can take it."""
-
 PATIENCE = 20_000
 
 
@@ -74,7 +70,7 @@ class _Rows:
         self._level = np.zeros(lanes, np.int64)
         self._outstanding = np.zeros(lanes, np.int64)
         self._room = np.ones(lanes, bool)
-        self._moving = [np.zeros(lanes, bool) for _ in range(FIFO_OUT)]
+        self._moving = [np.zeros(lanes, bool) for _ in range(timing.FIFO_OUT)]
         self.there = np.zeros(lanes, np.int64)
         """Entries that each lane's decoder can take, in order."""
 
@@ -97,7 +93,7 @@ class _Rows:
                 self._waiting = self._masks[self._next]
                 self._next = (self._next + 1) % len(self._masks)
         self._fits = self._waiting is not None and not (self._waiting & ~self._room).any()
-        fetched = (self._level != 0) & (self._outstanding != PREFETCH)
+        fetched = (self._level != 0) & (self._outstanding != timing.PREFETCH)
         self._level = self._level + self._arriving - fetched
         self._outstanding = self._outstanding + fetched - fired
         self._room = self._level <= self._depth - timing.ROW_ROOM

@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ...compress.calibrate import scale_inputs
+from ...compress.inputs import scale_inputs
 from ...compress.network import Network
 from ...compress.reference import run_float
 from ...contract.errors import EseError

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from ese_lstm.bench.wide_inputs import widen
 from ese_lstm.compress.network import Layer, Network
 from ese_lstm.compress.pipeline import compress_network
 from ese_lstm.compress.reference import run_float
-from ese_lstm.compress.wide_inputs import widen
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.frames import quantise_frames, real_outputs

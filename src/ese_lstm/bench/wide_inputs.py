@@ -22,10 +22,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..compress.network import Layer, Network
 from ..contract.config import EngineConfig
 from ..contract.errors import EseError
 from ..contract.formats import FixedFormat, gate_format
-from .network import Layer, Network
 
 Reals = NDArray[np.float64]
 BELOW_ONE = 1 - 2.0 ** -9
