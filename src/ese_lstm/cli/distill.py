@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..contract.errors import EseError
 from .compress import matrix_values
 from .frames import load_streams
+from .needs import needs
 from .options import KNOBS, chosen_config, config_options
 from .outputs import check_files_in
 from .terminal import console
@@ -85,16 +86,14 @@ def distill(checkpoint: Path, frames: tuple[Path, ...], output: Path, density: f
     The pruned network learns the dense one's outputs, of every layer. The cosine between both
     networks' last outputs of every held-out utterance (or window) is reported.
     """
-    try:
-        import torch
+    needs("train", "torch")
+    import torch
 
-        from ..compress.read.checkpoint import load_network, load_tensors
-        from ..train.loop.trainer import FILES, TrainOptions
-        from ..train.pruning import PruneOptions
-        from ..train.tasks.distill import Distiller, DistillOptions, Head, corpus_of, final_cosines
-    except ImportError as error:
-        raise EseError(f"distill: needs {error.name}, which is not installed "
-                       f"(pip install 'ese-lstm[train]')") from None
+    from ..compress.read.checkpoint import load_network, load_tensors
+    from ..train.loop.trainer import FILES, TrainOptions
+    from ..train.pruning import PruneOptions
+    from ..train.tasks.distill import Distiller, DistillOptions, Head, corpus_of, final_cosines
+
     check_files_in(output, *FILES)
     if threads is not None:
         torch.set_num_threads(threads)

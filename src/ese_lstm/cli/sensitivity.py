@@ -8,6 +8,7 @@ import click
 from ..contract.config import EngineConfig
 from ..contract.errors import EseError
 from ..report.table import Table
+from .needs import needs
 from .options import KNOBS, chosen_config, config_options
 from .outputs import check_files
 from .terminal import console, show
@@ -57,13 +58,11 @@ def sensitivity(model: Path, dataset: Path, output: Path, densities: str | None,
     densities within the allowance; the second the options of ese compress for the narrowest
     widths, of which all matrices together cost at most the target, and activations as well.
     """
-    try:
-        from ..train.data.dataset import Dataset
-        from ..train.data.streams import Corpus
-        from ..train.model import load_model
-    except ImportError as error:
-        raise EseError(f"sensitivity: needs {error.name}, which is not installed "
-                       f"(pip install 'ese-lstm[train]')") from None
+    needs("train", "torch")
+    from ..train.data.dataset import Dataset
+    from ..train.data.streams import Corpus
+    from ..train.model import load_model
+
     check_files(output)
     wanted = _numbers("densities", densities or ("" if bits else DENSITIES), float)
     widths = _numbers("bits", bits or "", int)

@@ -9,6 +9,7 @@ import click
 
 from ..contract.errors import EseError
 from .compress import matrix_values
+from .needs import needs
 from .options import KNOBS, chosen_config, config_options
 from .outputs import check_files_in
 from .terminal import console
@@ -80,18 +81,16 @@ def train(dataset: Path, output: Path, start: Path | None, density: float | None
     --frames), log.jsonl and the checkpoint. The third command is DSD's re-dense phase. What
     the fourth one writes, ese compress --share-bits 5 stores as it is.
     """
-    try:
-        import torch
+    needs("train", "torch")
+    import torch
 
-        from ..train.calibration import calibration_streams
-        from ..train.data.dataset import Dataset, save_array
-        from ..train.data.streams import Corpus
-        from ..train.loop.trainer import FILES, Trainer, TrainOptions
-        from ..train.model import PhoneNet, Shape, load_model
-        from ..train.pruning import PruneOptions
-    except ImportError as error:
-        raise EseError(f"train: needs {error.name}, which is not installed "
-                       f"(pip install 'ese-lstm[train]')") from None
+    from ..train.calibration import calibration_streams
+    from ..train.data.dataset import Dataset, save_array
+    from ..train.data.streams import Corpus
+    from ..train.loop.trainer import FILES, Trainer, TrainOptions
+    from ..train.model import PhoneNet, Shape, load_model
+    from ..train.pruning import PruneOptions
+
     check_files_in(output, *FILES, "calibration.npy")
     if threads:
         torch.set_num_threads(threads)
