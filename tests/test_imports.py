@@ -24,6 +24,11 @@ FORBIDDEN = {
     "boards": ("bench", "cli", "compress", "demo", "runtime", "search", "sim", "synth", "train"),
     "runtime": ("bench", "boards", "cli", "compress", "demo", "hw", "search", "synth", "train"),
     "train": ("bench", "boards", "cli", "demo", "hw", "runtime", "search", "sim.rtl", "synth"),
+    "bench": ("cli", "click", "rich", "runtime"),
+    "demo": ("bench", "cli", "click", "rich", "runtime", "search", "synth"),
+    "synth": ("bench", "cli", "click", "compress", "demo", "rich", "runtime", "search", "train"),
+    "report": ("bench", "boards", "cli", "click", "compress", "demo", "hw", "rich", "runtime",
+               "search", "sim", "synth", "train"),
     "search": ("bench", "boards", "cli", "demo", "hw", "runtime", "sim.rtl", "synth"),
 }
 TORCH = ("compress", "search", "train")

@@ -1,6 +1,7 @@
 """The one way out: what goes wrong is one sentence and an exit code, whatever the command."""
 
 import io
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -101,3 +102,12 @@ def test_an_interrupt_while_modules_load(module: str) -> None:
     done = subprocess.run([sys.executable, "-c", INTERRUPTED, module], capture_output=True,
                           text=True, check=False)
     assert done.returncode == 130 and "Traceback" not in done.stderr and not done.stdout
+
+
+@pytest.mark.parametrize("words", [(), ("bench",), ("bench", "resemblyzer"), ("synth",), ("demo",),
+                                   ("data",)])
+def test_help_says_each_command_in_one_line(words: tuple[str, ...]) -> None:
+    text = CliRunner().invoke(command.main, [*words, "--help"], terminal_width=80).stdout
+    lines = [line for line in text.splitlines() if re.match("  [a-z-]+  +[A-Z]", line)]
+    assert lines and "..." not in "".join(lines)
+    assert all(line.endswith((".", ";")) for line in lines)

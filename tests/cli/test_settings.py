@@ -5,15 +5,12 @@ import sys
 from dataclasses import fields
 
 import click
-import pytest
 from click.testing import CliRunner
 
 from ese_lstm.cli.distill import distill
-from ese_lstm.cli.extras import needs
 from ese_lstm.cli.settings import chosen, setting_options
 from ese_lstm.cli.train import train
 from ese_lstm.contract.config import PRESETS
-from ese_lstm.contract.errors import EseError
 from ese_lstm.train.options import PruneOptions, Shape, TrainOptions
 
 
@@ -47,13 +44,6 @@ def test_values_come_back() -> None:
 
     done = CliRunner().invoke(command, ["--ramp", "0.25", "--no-peepholes", "--delay", "1"])
     assert done.output.splitlines() == ["0.25", str(Shape(7, peepholes=False, delay=1))]
-
-
-def test_what_is_missing_is_named_with_its_extra() -> None:
-    with pytest.raises(EseError, match=r"^train: needs no_such_package, which is not installed "
-                                       r"\(pip install 'ese-lstm\[train\]'\)$"), \
-            needs("train", "train"):
-        import no_such_package  # type: ignore[import-not-found]  # noqa: F401
 
 
 def test_help_needs_no_torch() -> None:

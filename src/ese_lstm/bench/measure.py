@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..compress.prune import BALANCES
 from ..contract.errors import EseError
@@ -11,8 +11,6 @@ from ..hw.counters import COUNTERS
 from ..report.versions import versions
 from ..sim.compare import Comparison
 from ..sim.golden.cycles import CycleReport, simulate_model
-from ..sim.rtl.runner import RtlResult
-from ..sim.rtl.verilator import Progress
 from ..sim.verify import verify
 from .figures import (
     GroupFigures,
@@ -26,6 +24,10 @@ from .figures import (
     rates,
 )
 from .workload import Workload
+
+if TYPE_CHECKING:
+    from ..sim.rtl.runner import RtlResult
+    from ..sim.rtl.verilator import Progress
 
 TOLERANCE = 0.001
 """Largest accepted share by which cycle model and Verilog may differ; they have never differed."""
@@ -56,7 +58,7 @@ class Outcome:
     workload: Workload
     frames: int
     """Measured, all simulated ones are ``AROUND`` more."""
-    result: RtlResult
+    result: "RtlResult"
     comparison: Comparison
     model: CycleReport
     per_frame: dict[str, float]
@@ -79,7 +81,7 @@ class Outcome:
         return self.comparison.equal and self.model_error <= TOLERANCE
 
 
-def measure(workload: Workload, frames: int, progress: Progress | None = None) -> Outcome:
+def measure(workload: Workload, frames: int, progress: "Progress | None" = None) -> Outcome:
     """Simulate ``frames`` frames in the steady state, and ``AROUND`` more, on all channels.
 
     Raises EseError if network or frames don't fit, SimulationError if the simulation fails.
@@ -147,7 +149,7 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def simulation_speed(result: RtlResult) -> dict[str, float]:
+def simulation_speed(result: "RtlResult") -> dict[str, float]:
     """Cycles and processor seconds of loading and of running, and cycles a second."""
     cycles, seconds = result.cycles - result.load_cycles, result.cpu_s - result.load_cpu_s
     return {"load_cycles": result.load_cycles, "load_cpu_s": round(result.load_cpu_s, 2),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..compress.synthetic import GOOGLE_LSTMP, LayerShape
 from ..contract.config import EngineConfig
@@ -14,9 +14,11 @@ from ..report.table import Table
 from ..sim.compare import Comparison, compare
 from ..sim.golden.model import GoldenModel
 from ..sim.golden.streaming import StreamedReport, simulate_streamed
-from ..sim.rtl.runner import RtlResult, run_memories
-from ..sim.rtl.verilator import Progress
 from .workload import REDUCED_CONFIG, Workload
+
+if TYPE_CHECKING:
+    from ..sim.rtl.runner import RtlResult
+    from ..sim.rtl.verilator import Progress
 
 CONFIG = EngineConfig(
     lanes=32, channels=4, activation_depth=8192, cell_depth=4096, param_depth=16384,
@@ -32,7 +34,7 @@ class Point:
 
     gigabytes_per_second: float
     memory: MemoryTiming
-    measured: RtlResult | None
+    measured: "RtlResult | None"
     model: StreamedReport
 
     @property
@@ -65,7 +67,8 @@ class Study:
 
 
 def study(workload: Workload, shell: ShellConfig, frames: int, bandwidths: Sequence[float],
-          latencies: Sequence[int], *, rtl: bool = True, progress: Progress | None = None) -> Study:
+          latencies: Sequence[int], *, rtl: bool = True,
+          progress: "Progress | None" = None) -> Study:
     """Run ``frames`` frames at every bandwidth (GB/s) and latency (cycles). Raises EseError if
     everything is resident, or for less than 2 frames."""
     if frames < 2:
@@ -82,6 +85,8 @@ def study(workload: Workload, shell: ShellConfig, frames: int, bandwidths: Seque
     results: list[RtlResult | None] = [None] * len(memories)
     comparisons: list[Comparison] = []
     if rtl:
+        from ..sim.rtl.runner import run_memories
+
         measured = run_memories(workload.image, values, [memory for _, memory in memories], shell,
                                 progress=progress)
         golden = list(GoldenModel(workload.decoded).steps(values))

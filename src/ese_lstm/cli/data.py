@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from ..contract.files import check_folder
-from .extras import needs
+from .needs import needs
+from .options import cache_option
 from .terminal import console
 
 
@@ -17,8 +18,7 @@ def data() -> None:
 @data.command()
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR",
               help="Dataset folder; an interrupted preparation goes on in it.")
-@click.option("--cache", type=click.Path(path_type=Path), default=Path.home() / ".cache/ese-lstm",
-              show_default="~/.cache/ese-lstm", help="Folder for the downloaded package.")
+@cache_option
 @click.option("--limit", type=click.IntRange(min=1),
               help="Only this many clips, evenly spread over all.")
 @click.option("--processes", type=click.IntRange(1, 64), default=2, help="Parallel aligners.")
@@ -36,9 +36,10 @@ def prepare(output: Path, cache: Path, limit: int | None, processes: int,
     Recordings that are damaged, have no text or do not align are counted and named in
     skipped.jsonl, never fatal.
     """
-    with needs("train", "data"):
-        from ..train.data.prepare import prepare as fill
-        from ..train.data.prepare import prepare_timit, queen_recordings
+    needs("train", "kaldi_native_fbank", "scipy", "soundfile", *([] if timit else ["pocketsphinx"]))
+    from ..train.data.prepare import prepare as fill
+    from ..train.data.prepare import prepare_timit, queen_recordings
+
     check_folder(output)
     with console.status("Preparing") as status:
         def show(done: int, total: int) -> None:

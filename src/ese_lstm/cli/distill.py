@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ..contract.errors import EseError
 from ..train.options import DistillOptions, PruneOptions, TrainOptions
 from .compress import matrix_values
-from .extras import needs
 from .frames import load_streams
+from .needs import needs
 from .options import KNOBS, chosen_config, config_options
 from .outputs import check_files_in
 from .settings import chosen, setting_options
@@ -79,14 +79,15 @@ def distill(checkpoint: Path, frames: tuple[Path, ...], output: Path, density: f
     The pruned network learns the dense one's outputs, of every layer. The cosine between both
     networks' last outputs of every held-out utterance (or window) is reported.
     """
-    with needs("train", "distill"):
-        import torch
+    needs("train", "torch")
+    import torch
 
-        from ..compress.read.checkpoint import load_network, load_tensors
-        from ..train.data.streams import corpus_of
-        from ..train.loop.trainer import FILES, Trainer
-        from ..train.tasks.distill import Distillation
-        from ..train.tasks.targets import Head
+    from ..compress.read.checkpoint import load_network, load_tensors
+    from ..train.data.streams import corpus_of
+    from ..train.loop.trainer import FILES, Trainer
+    from ..train.tasks.distill import Distillation
+    from ..train.tasks.targets import Head
+
     check_files_in(output, *FILES)
     if threads is not None:
         torch.set_num_threads(threads)

@@ -9,7 +9,7 @@ import click
 
 from ..contract.files import write_atomically
 from ..contract.image import read_image
-from .extras import needs
+from .needs import needs
 from .outputs import check_files
 from .show import simulate_table
 from .terminal import console
@@ -39,11 +39,12 @@ def evaluate(model: Path, dataset: Path, image: Path | None, channels: int | Non
     ese compress build/pruned/model.safetensors --frames build/pruned/calibration.npy -o p.ese
     ese evaluate build/pruned/model.safetensors build/speech --image p.ese --channels 64
     """
-    with needs("train", "evaluate"):
-        from ..train.data.dataset import Dataset
-        from ..train.data.streams import Corpus
-        from ..train.evaluate import fixed_answers, float_answers, score_answers
-        from ..train.model import check_dataset, load_model
+    needs("train", "torch")
+    from ..train.data.dataset import Dataset
+    from ..train.data.streams import Corpus
+    from ..train.evaluate import fixed_answers, float_answers, score_answers
+    from ..train.model import check_dataset, load_model
+
     check_files(report)
     with console.status("Reading") as status:
         net, data = load_model(model), Dataset(dataset)

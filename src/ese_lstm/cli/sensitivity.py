@@ -9,7 +9,7 @@ from ..contract.config import EngineConfig
 from ..contract.errors import EseError
 from ..report.table import Table
 from ..train.options import PruneOptions
-from .extras import needs
+from .needs import needs
 from .options import KNOBS, chosen_config, config_options
 from .outputs import check_files
 from .settings import setting_options
@@ -59,10 +59,11 @@ def sensitivity(model: Path, dataset: Path, output: Path, densities: str | None,
     densities within the allowance; the second the options of ese compress for the narrowest
     widths, of which all matrices together cost at most the target, and activations as well.
     """
-    with needs("train", "sensitivity"):
-        from ..train.data.dataset import Dataset
-        from ..train.data.streams import Corpus
-        from ..train.model import check_dataset, load_model
+    needs("train", "torch")
+    from ..train.data.dataset import Dataset
+    from ..train.data.streams import Corpus
+    from ..train.model import check_dataset, load_model
+
     check_files(output)
     wanted = _numbers("densities", densities or ("" if bits else DENSITIES), float)
     widths = _numbers("bits", bits or "", int)

@@ -10,7 +10,7 @@ import click
 from ..contract.errors import EseError
 from ..train.options import PruneOptions, Shape, TrainOptions
 from .compress import matrix_values
-from .extras import needs
+from .needs import needs
 from .options import KNOBS, chosen_config, config_options
 from .outputs import check_files_in
 from .settings import chosen, setting_options
@@ -56,15 +56,16 @@ def train(dataset: Path, output: Path, start: Path | None, density: float | None
     --frames), log.jsonl and the checkpoint. The third command is DSD's re-dense phase. What
     the fourth one writes, ese compress --share-bits 5 stores as it is.
     """
-    with needs("train", "train"):
-        import torch
+    needs("train", "torch")
+    import torch
 
-        from ..train.calibration import calibration_streams
-        from ..train.data.dataset import Dataset, save_array
-        from ..train.data.streams import Corpus
-        from ..train.loop.trainer import FILES, Trainer
-        from ..train.model import PhoneNet, check_dataset, load_model
-        from ..train.tasks.classify import Classification
+    from ..train.calibration import calibration_streams
+    from ..train.data.dataset import Dataset, save_array
+    from ..train.data.streams import Corpus
+    from ..train.loop.trainer import FILES, Trainer
+    from ..train.model import PhoneNet, check_dataset, load_model
+    from ..train.tasks.classify import Classification
+
     check_files_in(output, *FILES, "calibration.npy")
     if threads:
         torch.set_num_threads(threads)
