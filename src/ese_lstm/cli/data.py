@@ -26,7 +26,9 @@ def data() -> None:
               help="Read a TIMIT folder (with TRAIN and TEST) instead of fetching speech.")
 def prepare(output: Path, cache: Path, limit: int | None, processes: int,
             timit: Path | None) -> None:
-    """Fetch transcribed speech, align phones, compute 153 inputs a frame of 20 ms.
+    """Fetch speech, align phones, compute features.
+
+    Features are 153 inputs a frame of 20 ms.
 
     \b
     ese data prepare -o build/speech

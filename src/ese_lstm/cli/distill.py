@@ -67,8 +67,9 @@ def distill(checkpoint: Path, frames: tuple[Path, ...], output: Path, density: f
             begin: Path | None, held_out: tuple[Path, ...], targets: Path | None,
             threads: int | None, train_weight_bits: int, prefix: str | None, config: str,
             sets: tuple[str, ...], **values: Any) -> None:
-    """Prune CHECKPOINT and retrain it on FRAMES … of real input: .npy files, (T, inputs) each, or
-    folders of them.
+    """Prune a checkpoint and retrain it to answer as before.
+
+    FRAMES … of real input are .npy files, (T, inputs) each, or folders of them.
 
     \b
     ese distill pretrained.pt mel/ --density 0.5 -o build/half

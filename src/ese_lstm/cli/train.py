@@ -41,7 +41,9 @@ FIGURES = ("loss", "fer", "rate", "density")
 def train(dataset: Path, output: Path, start: Path | None, density: float | None,
           matrix_densities: tuple[str, ...], config: str, sets: tuple[str, ...], threads: int,
           evaluate: bool, tensorboard: bool, train_weight_bits: int, **values: Any) -> None:
-    """Train a phone classifier on DATASET (ese data prepare writes one).
+    """Train a phone classifier, dense or pruned.
+
+    On DATASET, which ese data prepare writes.
 
     \b
     ese train build/speech -o build/dense --epochs 6
