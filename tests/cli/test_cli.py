@@ -179,8 +179,7 @@ def fake_rtl(monkeypatch, change=lambda values: None):
             outputs = step.outputs.copy()
             change(outputs) if number == 8 else None
             answers.append(runner.RtlFrame(
-                outputs, runner.RtlTrace(step.trace_cell.addresses, step.trace_cell.values),
-                runner.RtlTrace(step.trace_result.addresses, step.trace_result.values),
+                outputs, step.trace_cell, step.trace_result,
                 {"cycles": 100 * number, "products": 150 * number}))
         return runner.RtlResult(loaded.config, tuple(answers), 900, 10)
     monkeypatch.setattr(runner, "run_image", run_image)

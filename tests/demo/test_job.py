@@ -16,7 +16,7 @@ from ese_lstm.demo import __main__ as command
 from ese_lstm.demo import accuracy, job, speech
 from ese_lstm.demo.fetch import PROMPTS, Sources
 from ese_lstm.demo.summary import as_json, as_text
-from ese_lstm.sim.rtl.runner import Mismatch
+from ese_lstm.sim.compare import Mismatch
 from ese_lstm.sim.rtl.verilator import SimulationError
 
 torch = pytest.importorskip("torch")

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from ese_lstm.contract.config import EngineConfig
 from ese_lstm.contract.image import read_image
-from ese_lstm.sim.rtl.runner import Mismatch
+from ese_lstm.sim.compare import Mismatch
 from ese_lstm.sim.rtl.verilator import SimulationError
 
 torch = pytest.importorskip("torch")

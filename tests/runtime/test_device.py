@@ -11,8 +11,8 @@ from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.packets import descriptor_layout, load_packets, load_sections, memory_packet
 from ese_lstm.contract.shell import SHELL_PRESETS
 from ese_lstm.runtime import DeviceError, Engine, EngineTimeout, Patience
-from ese_lstm.runtime import device as device_module
-from ese_lstm.runtime.device import split
+from ese_lstm.runtime.backends import xdma
+from ese_lstm.runtime.backends.xdma import split
 from ese_lstm.runtime.device_files import FRAMES, LOAD
 from ese_lstm.sim.rtl.device import SimulatedDevice
 
@@ -55,7 +55,7 @@ def test_a_killed_simulator(image, make_utterances, alone, seed) -> None:
         engine.load(image)
         with engine.open_stream(integers=True) as stream:
             stream.push(frames, wait=True)
-            os.kill(engine._backend._device.process_id, signal.SIGKILL)
+            os.kill(engine.turns.backend._device.process_id, signal.SIGKILL)
             with pytest.raises(DeviceError, match="device: the simulator must run, but ended with "
                                                   "-9"):
                 stream.push(frames, wait=True)
@@ -106,7 +106,7 @@ def test_an_error_of_the_device_is_named(bit, file, size, device, image, make_ut
         engine.load(image)
         with engine.open_stream(integers=True) as stream:
             stream.push(frames, wait=True)
-            engine._backend._files.send(file, np.zeros(size, np.uint8))
+            engine.turns.backend._files.send(file, np.zeros(size, np.uint8))
             with pytest.raises(DeviceError, match=f"device: ERROR must be 0, but {bit} is set: "):
                 stream.finish()
         engine.load(image)
@@ -120,7 +120,7 @@ def test_an_engine_that_hangs_is_told_by_the_watchdog(make_image, make_utterance
     (frames,) = make_utterances(seed, [3])
     with Engine.open("rtl", timeout_s=5, patience=Patience(watchdog_cycles=3000)) as engine:
         engine.load(image)
-        files = engine._backend._files
+        files = engine.turns.backend._files
         assert files._field("WATCHDOG", "cycles") == 3000
         assert files._field("MEMORY_TIMEOUT", "cycles") == Patience().memory_timeout_cycles
         files._write("CONTROL", run=0)
@@ -144,7 +144,7 @@ def test_patience_must_fit_its_registers() -> None:
 
 def test_a_device_without_a_watchdog(image, device, monkeypatch) -> None:
     """Of register map 1.0: loaded as ever, and nothing is written that it does not have."""
-    monkeypatch.setattr(device_module, "PATIENCE_MINOR", 2)
+    monkeypatch.setattr(xdma, "PATIENCE_MINOR", 2)
     with Engine.open(f"xdma:{device.path}", timeout_s=60) as engine:
         engine.load(image)
     with Engine.open(f"xdma:{device.path}", timeout_s=60,

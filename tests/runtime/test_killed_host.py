@@ -28,7 +28,7 @@ from ese_lstm.runtime.device_files import FRAMES, LOAD
 
 path, image, what = sys.argv[1:]
 engine = Engine.open(f"xdma:{path}", timeout_s=600)
-device = engine._backend
+device = engine.turns.backend
 config, shell = engine.config, device._shell
 if what == "load":
     device._files.open_data()

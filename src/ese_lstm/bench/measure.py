@@ -9,8 +9,9 @@ from typing import Any
 from ..compress.prune import BALANCES
 from ..contract.published import MATRICES, TOTAL
 from ..hw.counters import COUNTERS
+from ..sim.compare import Comparison
 from ..sim.golden.cycles import CycleReport, simulate_model
-from ..sim.rtl.runner import Comparison, RtlResult
+from ..sim.rtl.runner import RtlResult
 from ..sim.rtl.verilator import Progress
 from ..sim.verify import verify
 from .figures import (

@@ -17,10 +17,10 @@ from ..contract.errors import EseError
 from ..contract.memory import MemoryTiming, bits_per_cycle
 from ..contract.published import REFRESH_EVERY_NS, REFRESH_NS
 from ..contract.shell import ShellConfig
+from ..sim.compare import Comparison, compare
 from ..sim.golden.model import GoldenModel
 from ..sim.golden.streaming import StreamedReport, simulate_streamed
-from ..sim.rtl import compare
-from ..sim.rtl.runner import Comparison, RtlResult, run_memories
+from ..sim.rtl.runner import RtlResult, run_memories
 from ..sim.rtl.verilator import SimulationError
 from .tables import Text, figure_files, show, write_figures
 from .workload import REDUCED_CONFIG, Workload
@@ -96,9 +96,8 @@ def study(workload: Workload, shell: ShellConfig, frames: int, *, rtl: bool = Tr
     if rtl:
         measured = run_memories(workload.image, values, [memory for _, memory in memories], shell,
                                 progress=progress)
-        model = GoldenModel(workload.decoded)
-        golden = [model.step(frame) for frame in values]
-        comparisons = [compare(result, golden) for result in measured]
+        golden = list(GoldenModel(workload.decoded).steps(values))
+        comparisons = [compare(result.frames, golden) for result in measured]
         results = [*measured]
     points = []
     for number, ((bandwidth, memory), result) in enumerate(zip(memories, results, strict=True)):

@@ -95,12 +95,13 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
                 advice = advice_against(loaded, original, loaded_streams, lambda option:
                                         status.update(f"The outputs are poor; trying {option}"))
         if backend == "rtl":
-            from ..sim.rtl.runner import compare, run_image
+            from ..sim.compare import compare
+            from ..sim.rtl.runner import run_image
 
             result = run_image(loaded, values, active, start, progress=lambda stage, done:
                                status.update(f"{stage} {100 * done:.0f} %"),
                                memory=memory_timing(loaded, bandwidth, latency))
-            comparison = compare(result, golden)
+            comparison = compare(result.frames, golden)
             outputs = result.outputs
             figures |= {
                 "cycles_per_frame": round(result.cycles_per_frame),

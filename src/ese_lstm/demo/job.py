@@ -23,9 +23,10 @@ from ..contract.files import write_atomically
 from ..contract.frames import quantise_frames, real_outputs
 from ..contract.image import write_image
 from ..hw.verilog.export import export_verilog
+from ..sim.compare import Comparison
 from ..sim.golden.cycles import CycleReport
 from ..sim.golden.model import Saturations
-from ..sim.rtl.runner import Comparison, RtlResult
+from ..sim.rtl.runner import RtlResult
 from ..sim.verify import verify
 from .accuracy import (
     Calibrated,

@@ -1,22 +1,46 @@
 """What an engine is to the scheduler: frames of all channels in, results of all channels out."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..contract.config import EngineConfig
+from ..contract.errors import EseError
 from ..contract.image import Image
+from ..contract.shell import ShellConfig
+from .patience import Patience
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+Progress = Callable[[str, float], None]
+"""Told now and then what is being done and the fraction done (0 to 1)."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is said of an engine that is opened; see :meth:`Engine.open`."""
+
+    config: EngineConfig | None
+    shell: ShellConfig | None
+    timeout_s: float
+    progress: Progress | None
+    patience: Patience
+
+    def refuse_shell(self, backend: str) -> None:
+        """Raise EseError if a shell is given for a backend that has none or its own."""
+        if self.shell is not None:
+            raise EseError(f"shell: must be given for the backend rtl only, got it for "
+                           f"{backend!r}")
 
 
 class Backend(Protocol):
     """One engine. Its results come back in the order of its frames, one for each.
 
-    Methods raise DeviceError if the device reports an error or is gone, EngineTimeout if it
-    doesn't answer.
+    Nothing but load, check and close is called before an image was loaded. Methods raise
+    DeviceError if the device reports an error or is gone, EngineTimeout if it doesn't answer.
     """
 
     config: EngineConfig | None

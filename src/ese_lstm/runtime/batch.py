@@ -87,25 +87,26 @@ class Batch:
         return self._report
 
     def _run(self) -> Generator[tuple[Any, NDArray[Any]]]:
-        engine, open_streams = self._engine, dict[Any, tuple[Any, Stream]]()
+        engine, turns = self._engine, self._engine.turns
+        open_streams = dict[Any, tuple[Any, Stream]]()
         count = frames = 0
-        with engine.turn() as lockstep:
-            before, engine_frames = engine.counters(), lockstep.frames
+        with turns.turn() as lockstep:
+            before, engine_frames = lockstep.backend.counters(), lockstep.frames
             channels, clock = lockstep.channels, engine.config.clock_mhz if engine.config else 0.0
         begin = time.monotonic()
         try:
             more, seen, deadline = True, -1, begin
             while more or open_streams:
-                with engine.turn() as lockstep:
+                with turns.turn() as lockstep:
                     more = more and self._fill(lockstep.free, open_streams)
                     done = [key for key, (_, stream) in open_streams.items() if stream.done]
                     moved = bool(done) or lockstep.advance()
                     if moved or open_streams or lockstep.frames != seen:
-                        seen, deadline = lockstep.frames, time.monotonic() + engine.timeout_s
+                        seen, deadline = lockstep.frames, time.monotonic() + turns.timeout_s
                 if not moved and open_streams:
-                    engine.wait_for_others(time.monotonic() + engine.timeout_s)
+                    turns.wait_for_others(time.monotonic() + turns.timeout_s)
                 elif not moved and more:
-                    engine.wait_for_channel(deadline)
+                    turns.wait_for_channel(deadline)
                 for key in done:
                     name, stream = open_streams.pop(key)
                     with stream:
@@ -117,9 +118,9 @@ class Batch:
             for _name, stream in open_streams.values():
                 stream.close()
         seconds = time.monotonic() - begin
-        with engine.turn() as lockstep:
-            engine.check()
-            after = engine.counters()
+        with turns.turn() as lockstep:
+            lockstep.backend.check()
+            after = lockstep.backend.counters()
             self._report = BatchReport(
                 count, frames, lockstep.frames - engine_frames, channels, seconds,
                 {name: after[name] - before[name] for name in after}, clock)

@@ -13,3 +13,13 @@ class DeviceError(EseError):
 
 class NoFreeChannel(EseError):  # noqa: N818 (as above)
     """Every channel of the engine has an open stream."""
+
+
+def closed() -> EseError:
+    """Something was asked of an engine that was closed."""
+    return EseError("engine: must be open, but was closed")
+
+
+def not_loaded() -> EseError:
+    """Something was asked of an engine that needs an image."""
+    return EseError("image: must be loaded before the engine runs, but none is")

@@ -75,18 +75,18 @@ class Session:
 
 
 class Lockstep:
-    """Sessions on the channels of a loaded backend.
+    """Sessions on the channels of a loaded ``backend``.
 
-    frames: engine frames submitted. channel_frames: frames of sessions in them.
+    frames: engine frames submitted.
     """
 
     def __init__(self, backend: Backend, channels: int, inputs: int, timeout_s: float) -> None:
         self.channels = channels
-        self._backend = backend
+        self.backend = backend
         self._inputs, self._timeout_s = inputs, timeout_s
         self._channels: list[Session | None] = [None] * channels
         self._flight: deque[list[tuple[int, Session]]] = deque()
-        self.frames = self.channel_frames = 0
+        self.frames = 0
 
     @property
     def occupied(self) -> list[Session]:
@@ -145,9 +145,8 @@ class Lockstep:
                 active[number] = True
                 riders.append((number, session))
         self._flight.append(riders)
-        self._backend.submit(frame, active, start)
+        self.backend.submit(frame, active, start)
         self.frames += 1
-        self.channel_frames += len(riders)
         for _number, session in riders:
             self._release(session)
 
@@ -158,11 +157,11 @@ class Lockstep:
         """
         if not self._flight:
             return False
-        result = self._backend.collect(timeout_s)
+        result = self.backend.collect(timeout_s)
         if result is None:
             if timeout_s <= 0:
                 return False
-            self._backend.check()
+            self.backend.check()
             raise EngineTimeout(f"engine: must give the results of a frame within timeout_s="
                                 f"{timeout_s:g}, but {len(self._flight)} frames wait for theirs")
         for number, session in self._flight.popleft():

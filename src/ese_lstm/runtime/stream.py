@@ -2,7 +2,7 @@
 
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,9 +12,7 @@ from ..contract.errors import EseError
 from ..contract.frames import quantise_frames, real_outputs
 from ..contract.image import Manifest
 from .lockstep import Session
-
-if TYPE_CHECKING:
-    from .engine import Engine
+from .turns import Turns
 
 
 class Stream:
@@ -24,9 +22,9 @@ class Stream:
     limited to the input's number format.
     """
 
-    def __init__(self, engine: "Engine", session: Session, manifest: Manifest,
+    def __init__(self, turns: Turns, session: Session, manifest: Manifest,
                  integers: bool) -> None:
-        self._engine, self._session = engine, session
+        self._turns, self._session = turns, session
         self._manifest, self._integers = manifest, integers
         self._inputs = manifest.layers[0].inputs
         last = manifest.layers[-1]
@@ -44,7 +42,7 @@ class Stream:
         was finished or closed; EngineTimeout, DeviceError.
         """
         values = self._checked(frames)
-        with self._engine.turn() as lockstep:
+        with self._turns.turn() as lockstep:
             self._usable()
             if self._session.ended:
                 raise EseError("stream: must not be pushed to after finish")
@@ -54,11 +52,11 @@ class Stream:
 
     def read(self, *, wait: bool = False) -> NDArray[Any]:
         """Outputs that are here by now and were not returned yet; see :meth:`push`."""
-        with self._engine.turn() as lockstep:
+        with self._turns.turn() as lockstep:
             self._usable()
             lockstep.pump()
             while wait and self._session.under_way:
-                lockstep.collect(self._engine.timeout_s)
+                lockstep.collect(self._turns.timeout_s)
             return self.take()
 
     def finish(self, *, wait: bool = True, timeout_s: float | None = None) -> NDArray[Any]:
@@ -70,18 +68,18 @@ class Stream:
         free when the last frame has started. wait: False returns what is here by now; call
         ``finish`` or ``read`` again for the rest.
         """
-        deadline = time.monotonic() + (self._engine.timeout_s if timeout_s is None else timeout_s)
-        with self._engine.turn() as lockstep:
+        deadline = time.monotonic() + (self._turns.timeout_s if timeout_s is None else timeout_s)
+        with self._turns.turn() as lockstep:
             self._usable()
             lockstep.end(self._session)
             lockstep.pump()
         while wait and not self.done:
-            with self._engine.turn() as lockstep:
+            with self._turns.turn() as lockstep:
                 moved = lockstep.advance()
             if not moved and not self.done:
-                self._engine.wait_for_others(deadline)
-        with self._engine.turn():
-            self._engine.check()
+                self._turns.wait_for_others(deadline)
+        with self._turns.turn() as lockstep:
+            lockstep.backend.check()
             return self.take()
 
     @property
@@ -94,7 +92,7 @@ class Stream:
         called twice, and after the engine was closed."""
         if not self._closed:
             self._closed = True
-            self._engine.abandon(self._session)
+            self._turns.abandon(self._session)
 
     def __enter__(self) -> "Stream":
         return self
@@ -112,7 +110,7 @@ class Stream:
     def queue(self, frames: ArrayLike) -> None:
         """Queue a whole utterance and run nothing."""
         values = self._checked(frames)
-        with self._engine.turn() as lockstep:
+        with self._turns.turn() as lockstep:
             self._session.add(values)
             lockstep.end(self._session)
 

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..contract.image import Image
+from .compare import Comparison, compare
 from .golden.cycles import CycleReport, simulate_model
 from .golden.decode import DecodedModel, decode_image
 from .golden.model import FrameResult, GoldenModel, Saturations
 
 if TYPE_CHECKING:
-    from .rtl.runner import Comparison, RtlResult
+    from .rtl.runner import RtlResult
     from .rtl.verilator import Progress
 
 CYCLE_FRAMES = 8
@@ -27,7 +28,7 @@ class Verified:
 
     golden: tuple[FrameResult, ...]
     rtl: "RtlResult"
-    comparison: "Comparison"
+    comparison: Comparison
     model: CycleReport
     seconds: float
 
@@ -46,7 +47,7 @@ def verify(image: Image, frames: NDArray[np.integer], active: NDArray[np.bool_] 
     at hand. progress: called with stage and fraction. A difference is no error but in the result.
     Raises EseError for frames of another shape, SimulationError if the simulation fails.
     """
-    from .rtl.runner import compare, run_image
+    from .rtl.runner import run_image
 
     decoded = decoded or decode_image(image)
     golden = tuple(golden_frames(decoded, frames, active, start, progress))
@@ -54,7 +55,7 @@ def verify(image: Image, frames: NDArray[np.integer], active: NDArray[np.bool_] 
     begin = time.monotonic()
     rtl = run_image(image, frames, active, start, progress=progress)
     seconds = time.monotonic() - begin
-    return Verified(golden, rtl, compare(rtl, golden), model, seconds)
+    return Verified(golden, rtl, compare(rtl.frames, golden), model, seconds)
 
 
 def golden_frames(decoded: DecodedModel, frames: NDArray[np.integer],
@@ -62,9 +63,7 @@ def golden_frames(decoded: DecodedModel, frames: NDArray[np.integer],
                   start: NDArray[np.bool_] | None = None,
                   progress: "Progress | None" = None) -> Iterator[FrameResult]:
     """The golden model's frames, from reset on."""
-    model = GoldenModel(decoded)
-    for number, frame in enumerate(frames):
+    for number, frame in enumerate(GoldenModel(decoded).steps(frames, active, start)):
         if progress is not None:
-            progress("golden model", number / len(frames))
-        yield model.step(frame, None if active is None else active[number],
-                         None if start is None else start[number])
+            progress("golden model", (number + 1) / len(frames))
+        yield frame

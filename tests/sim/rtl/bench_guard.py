@@ -3,30 +3,17 @@
 Scenarios by name, with the host of ``bench_shell``; the memory is never reset but where it is said.
 """
 
-import importlib.util
-from pathlib import Path
-
+import bench_shell
 import cocotb
+from bench_axi import MEMORY_CHANNELS
+from bench_shell import scenario
 from cocotb.triggers import RisingEdge
 
 from ese_lstm.contract.registers import register
-from ese_lstm.sim.rtl.bench import finish, job
-from ese_lstm.sim.rtl.shell_bench import MEMORY_CHANNELS
-
-_SPEC = importlib.util.spec_from_file_location("bench_shell",
-                                               Path(__file__).with_name("bench_shell.py"))
-bench_shell = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(bench_shell)
 
 TIMEOUT, PATIENCE = 300, 600
 """Cycles: of MEMORY_TIMEOUT and of WATCHDOG."""
 OFFERS = {"aw": ("addr", "len"), "ar": ("addr", "len"), "w": ("data", "strb", "last")}
-SCENARIOS = {}
-
-
-def scenario(function):
-    SCENARIOS[function.__name__] = function
-    return function
 
 
 class Host(bench_shell.Host):
@@ -278,10 +265,4 @@ async def the_host_is_slow(host):
 
 @cocotb.test()
 async def play(dut):
-    values = job()
-    host = Host(dut, values)
-    host.lanes, host.row_bytes = int(values["lanes"]), int(values["row_bytes"])
-    await host.reset()
-    await host.load(host.image)
-    await SCENARIOS[str(values["scenario"])](host)
-    finish({"compared": host.compared})
+    await bench_shell.act(dut, Host)

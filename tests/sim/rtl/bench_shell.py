@@ -6,6 +6,7 @@ start on, and the scenario. Every scenario ends with a whole run that must give 
 
 import cocotb
 import numpy as np
+from bench_axi import CHANNELS, ShellBench
 from cocotbext.axi import AxiResp
 
 from ese_lstm.contract.layout import Section
@@ -13,7 +14,6 @@ from ese_lstm.contract.packets import descriptor_layout
 from ese_lstm.contract.registers import offset, register
 from ese_lstm.sim.rtl.bench import finish, generator, job
 from ese_lstm.sim.rtl.packets import split_packets
-from ese_lstm.sim.rtl.shell_bench import CHANNELS, ShellBench
 
 BEAT = 8
 SCENARIOS = {}
@@ -34,6 +34,7 @@ class Host(ShellBench):
         self.packets, self.expected = list(values["frames"]), list(values["outputs"])
         self.compared = 0
         self.streamed = int(values["weight_base"]), int(values["row_count"])
+        self.lanes, self.row_bytes = int(values["lanes"]), int(values["row_bytes"])
 
     async def run(self, on=1):
         if on and self.memory is not None:
@@ -307,12 +308,16 @@ async def a_start_waits_for_a_load_packet(host):
     await host.whole_run()
 
 
-@cocotb.test()
-async def play(dut):
+async def act(dut, kind):
+    """The job's scenario, by a host of this kind."""
     values = job()
-    host = Host(dut, values)
-    host.lanes, host.row_bytes = int(values["lanes"]), int(values["row_bytes"])
+    host = kind(dut, values)
     await host.reset()
     await host.load(host.image)
     await SCENARIOS[str(values["scenario"])](host)
     finish({"compared": host.compared})
+
+
+@cocotb.test()
+async def play(dut):
+    await act(dut, Host)

@@ -12,9 +12,10 @@ from ese_lstm.contract import tables
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.image import Image
 from ese_lstm.contract.layout import entry_layout
+from ese_lstm.sim.compare import compare
 from ese_lstm.sim.golden import arithmetic
 from ese_lstm.sim.golden.activation import ActivationTables
-from ese_lstm.sim.rtl import compare, run_image
+from ese_lstm.sim.rtl import run_image
 
 TINY = PRESETS["tiny"].replace(stream_depth=4096)  # dense stacks of three layers fit
 CONFIGS = {
@@ -38,7 +39,7 @@ def test_every_value_at_every_rhythm(name, input_pause, output_pause, make_case,
     result = run_image(case.image, case.frames, case.active, case.start,
                        input_pause=input_pause, output_pause=output_pause, load_pause="rare",
                        seed=seed)
-    comparison = compare(result, case.golden())
+    comparison = compare(result.frames, case.golden())
     channels = CONFIGS[name].channels
     assert comparison.compared == {"cell": 6 * 15 * channels, "result": 6 * 19 * channels,
                                    "output": 6 * 6 * channels}
@@ -59,7 +60,7 @@ def test_any_small_network(name, make_case, inputs, shapes, density, numbers) ->
     case = make_case(CONFIGS[name], np.random.default_rng(numbers), inputs, shapes, density, 3)
     result = run_image(case.image, case.frames, case.active, case.start, input_pause="rare",
                        output_pause="half", seed=numbers)
-    comparison = compare(result, case.golden())
+    comparison = compare(result.frames, case.golden())
     assert comparison.equal, comparison.first
 
 
@@ -69,7 +70,7 @@ def simulated(make_case, seed):
     case = make_case(TINY, rng, 5, SHAPES, 1.0, 4)
     case = replace(case, active=np.ones_like(case.active))
     result = run_image(case.image, case.frames, case.active, case.start)
-    assert compare(result, case.golden()).equal
+    assert compare(result.frames, case.golden()).equal
     return case, result
 
 
@@ -81,7 +82,7 @@ def test_a_flipped_weight_bit_is_seen(simulated, seed) -> None:
     entries[where] ^= 1 << (layout.offset("weight") + TINY.weight_bits - 2)
     broken = Image(case.image.manifest, TINY, {**case.image.sections, "entries": entries})
     result = run_image(broken, case.frames, case.active, case.start)
-    comparison = compare(result, case.golden())
+    comparison = compare(result.frames, case.golden())
     assert not comparison.equal
     assert comparison.first is not None and comparison.first.expected != comparison.first.got
 
@@ -105,13 +106,13 @@ def test_a_changed_table_entry_is_seen(function, simulated, monkeypatch) -> None
     base[which, min(used)] ^= 1 << 8
     of = ActivationTables.of
     monkeypatch.setattr(ActivationTables, "of", lambda config: replace(of(config), base=base))
-    assert not compare(result, case.golden()).equal
+    assert not compare(result.frames, case.golden()).equal
 
 
 def test_a_changed_rounding_constant_is_seen(simulated, monkeypatch) -> None:
     case, result = simulated
     monkeypatch.setattr(arithmetic, "round_shift", lambda values, shift: values >> shift)
-    assert not compare(result, case.golden()).equal
+    assert not compare(result.frames, case.golden()).equal
 
 
 def test_counters_describe_the_steady_state(simulated) -> None:

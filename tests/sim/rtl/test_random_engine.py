@@ -5,7 +5,8 @@ import numpy as np
 from ese_lstm.compress.synthetic import LayerShape
 from ese_lstm.contract.config import EngineConfig
 from ese_lstm.contract.errors import EseError
-from ese_lstm.sim.rtl import compare, run_image
+from ese_lstm.sim.compare import compare
+from ese_lstm.sim.rtl import run_image
 
 RHYTHMS = ("none", "rare", "half", "often", "bursts")
 TRIES = 50
@@ -44,7 +45,7 @@ def test_any_small_engine(make_case, seed) -> None:
         print(f"{config!r} {shapes} {rhythm}")
         result = run_image(case.image, case.frames, case.active, case.start,
                            input_pause=rhythm[0], output_pause=rhythm[1], seed=seed)
-        comparison = compare(result, case.golden())
+        comparison = compare(result.frames, case.golden())
         assert comparison.equal, comparison.first
         assert comparison.compared["result"] > 0
         return

@@ -8,7 +8,9 @@ import pytest
 from ese_lstm.compress.synthetic import LayerShape
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
-from ese_lstm.sim.rtl.runner import RtlFrame, RtlResult, RtlTrace, compare, run_image
+from ese_lstm.sim.compare import compare
+from ese_lstm.sim.rtl.runner import RtlFrame, RtlResult, run_image
+from ese_lstm.sim.trace import Trace
 
 TINY = PRESETS["tiny"]
 
@@ -39,7 +41,7 @@ def test_wrong_masks_are_refused(case, name) -> None:
 def result_like(case) -> RtlResult:
     """What a right engine would give."""
     frames = tuple(RtlFrame(golden.outputs.copy(),
-                            *(RtlTrace(trace.addresses.copy(), trace.values.copy())
+                            *(Trace(trace.addresses.copy(), trace.values.copy())
                               for trace in (golden.trace_cell, golden.trace_result)),
                             {"cycles": 100 * (number + 1), "products": 150 * (number + 1)})
                    for number, golden in enumerate(case.golden()))
@@ -47,7 +49,7 @@ def result_like(case) -> RtlResult:
 
 
 def test_equal_runs_compare_equal(case) -> None:
-    comparison = compare(result_like(case), case.golden())
+    comparison = compare(result_like(case).frames, case.golden())
     assert comparison.equal and comparison.first is None
     assert comparison.values_compared == 2 * 2 * (5 + 7 + 2)
 
@@ -57,9 +59,9 @@ def test_one_wrong_value_is_found(case, kind) -> None:
     result = result_like(case)
     frame = result.frames[1]
     trace = {"cell": frame.trace_cell, "result": frame.trace_result,
-             "output": RtlTrace(np.arange(len(frame.outputs)), frame.outputs)}[kind]
+             "output": Trace(np.arange(len(frame.outputs)), frame.outputs)}[kind]
     trace.values[1, 1] ^= 1
-    comparison = compare(result, case.golden())
+    comparison = compare(result.frames, case.golden())
     assert not comparison.equal
     assert comparison.mismatches == {"cell": 0, "result": 0, "output": 0} | {kind: 1}
     first = comparison.first
@@ -71,13 +73,13 @@ def test_one_wrong_value_is_found(case, kind) -> None:
 def test_a_wrong_address_is_found(case) -> None:
     result = result_like(case)
     result.frames[0].trace_cell.addresses[2] += 1
-    assert compare(result, case.golden()).mismatches["cell"] == TINY.channels
+    assert compare(result.frames, case.golden()).mismatches["cell"] == TINY.channels
 
 
 def test_missing_values_are_refused(case) -> None:
     result = result_like(case)
     with pytest.raises(EseError, match="as many frames on both sides, got 2 and 1"):
-        compare(result, case.golden()[:1])
+        compare(result.frames, case.golden()[:1])
     short = replace(result.frames[0], outputs=result.frames[0].outputs[:1])
     with pytest.raises(EseError, match="frame 0 must have output values"):
         compare([short, result.frames[1]], case.golden())

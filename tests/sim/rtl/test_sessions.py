@@ -10,7 +10,6 @@ from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.shell import SHELL_PRESETS
 from ese_lstm.sim.golden.decode import decode_image
 from ese_lstm.sim.golden.model import GoldenModel
-from ese_lstm.sim.rtl.shell_runner import run_shell
 
 CONFIG = PRESETS["tiny"].replace(channels=5)
 SHELL = SHELL_PRESETS["tiny"]
@@ -47,7 +46,7 @@ def alone(image, frames):
 
 
 @pytest.mark.parametrize("pause", ["none", "half"])
-def test_every_utterance_is_as_if_alone(make_case, seed, pause):
+def test_every_utterance_is_as_if_alone(make_case, run_shell, seed, pause):
     """Also where it follows another on its channel at once, while others run."""
     rng = np.random.default_rng(seed)
     case = make_case(CONFIG, rng, 7, LAYERS, 0.4, FRAMES)
@@ -66,7 +65,7 @@ def test_every_utterance_is_as_if_alone(make_case, seed, pause):
     assert compared > 100 and len(found) > CONFIG.channels and recycled > 0
 
 
-def test_a_channel_does_not_depend_on_the_others(make_case, seed):
+def test_a_channel_does_not_depend_on_the_others(make_case, run_shell, seed):
     """Two runs in which one channel has the same utterances, and all others have other data, other
     masks, or nothing: its outputs are equal, bit for bit; theirs are not."""
     rng = np.random.default_rng(seed)

@@ -18,7 +18,6 @@ from ese_lstm.sim.rtl.bench import PATTERNS
 from ese_lstm.sim.rtl.shell_runner import (
     image_job,
     run_at_full_speed,
-    run_shell,
     shell_simulator,
 )
 from ese_lstm.sim.rtl.verilator import run
@@ -37,7 +36,7 @@ def outputs(case):
 
 @pytest.mark.parametrize("pause", ["none", "half", "bursts"])
 @pytest.mark.parametrize("channels", CHANNELS)
-def test_outputs_and_counters(make_case, seed, channels, pause):
+def test_outputs_and_counters(make_case, run_shell, seed, channels, pause):
     config = TINY.replace(channels=channels)
     case = make_case(config, np.random.default_rng(seed), 7, LAYERS, 0.4, FRAMES)
     result = run_shell(case.image, SHELL, case.frames, case.active, case.start, pause=pause,
@@ -85,7 +84,7 @@ def streamed_case(seed):
 
 
 @pytest.mark.parametrize("pause", ["none", "half"])
-def test_streamed_weights(seed, pause):
+def test_streamed_weights(run_shell, seed, pause):
     """Loaded through the shell into a memory behind m_axi, across a 4-KiB boundary, and read back
     from there every frame."""
     image, frames, expected = streamed_case(seed)

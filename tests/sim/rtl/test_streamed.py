@@ -10,10 +10,11 @@ from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.memory import MemoryTiming
 from ese_lstm.contract.shell import SHELL_PRESETS
+from ese_lstm.sim.compare import compare
 from ese_lstm.sim.golden.decode import decode_image
 from ese_lstm.sim.golden.model import GoldenModel
 from ese_lstm.sim.golden.streaming import simulate_streamed
-from ese_lstm.sim.rtl import compare, run_image
+from ese_lstm.sim.rtl import run_image
 from ese_lstm.sim.rtl.runner import run_memories
 
 SHELL = SHELL_PRESETS["tiny"]
@@ -30,10 +31,8 @@ def make_image(resident: str, seed: int):
     return compress_network(network, config, options=CompressOptions(resident=resident))[0]
 
 
-def golden(image, frames, active=None, start=None):
-    model = GoldenModel(decode_image(image))
-    return [model.step(frame, None if active is None else active[k],
-                       None if start is None else start[k]) for k, frame in enumerate(frames)]
+def golden(image, *run):
+    return list(GoldenModel(decode_image(image)).steps(*run))
 
 
 def test_equal_on_every_memory_and_cycles_as_modelled(seed) -> None:
@@ -47,7 +46,7 @@ def test_equal_on_every_memory_and_cycles_as_modelled(seed) -> None:
     results = run_memories(image, frames, MEMORIES, SHELL)
     assert len(results) == len(MEMORIES)
     for memory, result in zip(MEMORIES, results, strict=True):
-        comparison = compare(result, expected)
+        comparison = compare(result.frames, expected)
         assert comparison.equal, (memory, comparison.first)
         counters = [frame.counters for frame in result.frames]
         model = simulate_streamed(decoded, SHELL, memory, FRAMES,
@@ -72,7 +71,7 @@ def test_equal_when_the_memory_pauses_at_random(pause, seed) -> None:
     result = run_image(image, frames, active, start, input_pause="half", output_pause="bursts",
                        load_pause="rare", memory_pause=pause, seed=seed, shell=SHELL,
                        memory=MemoryTiming(int(rng.integers(10, 64)), int(rng.integers(1, 90))))
-    comparison = compare(result, golden(image, frames, active, start))
+    comparison = compare(result.frames, golden(image, frames, active, start))
     assert comparison.equal, comparison.first
 
 

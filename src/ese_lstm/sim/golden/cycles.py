@@ -85,10 +85,21 @@ class CycleReport:
     """Entries of a frame that carry a weight, all lanes."""
     nulls: int
     fillers: int
-    cycles_per_frame: int
-    """From one frame's last visible result to the next one's, for the last two frames."""
-    settled: bool
-    """The frame before took as long (always false for fewer than three frames)."""
+
+    @property
+    def periods(self) -> list[int]:
+        """From each frame's last visible result to the next one's."""
+        return [b.last_visible - a.last_visible for a, b in itertools.pairwise(self.frames)]
+
+    @property
+    def cycles_per_frame(self) -> int:
+        """The last of ``periods``."""
+        return self.periods[-1]
+
+    @property
+    def settled(self) -> bool:
+        """The frame before took as long (always false for fewer than three frames)."""
+        return len(self.frames) > 2 and self.periods[-2] == self.periods[-1]
 
     @property
     def entries(self) -> int:
@@ -148,13 +159,10 @@ def simulate_cycles(config: EngineConfig, counts: Sequence[NDArray[np.int64]], p
         raise EseError("counts: must be at least 1 entry in every column of every lane, got 0")
     engine = _Engine(config, counts, program, cycles_per_cell)
     done = tuple(engine.run_frame() for _ in range(frames))
-    periods = [b.last_visible - a.last_visible for a, b in itertools.pairwise(done)]
     entries = sum(int(part.sum()) for part in counts)
     return CycleReport(frames=done, lanes=config.lanes,
                        columns=sum(columns for _, columns in shapes),
-                       weights=entries - nulls - fillers, nulls=nulls, fillers=fillers,
-                       cycles_per_frame=periods[-1],
-                       settled=len(periods) > 1 and periods[-2] == periods[-1])
+                       weights=entries - nulls - fillers, nulls=nulls, fillers=fillers)
 
 
 class _Engine:
@@ -163,7 +171,6 @@ class _Engine:
     def __init__(self, config: EngineConfig, counts: Sequence[NDArray[np.int64]],
                  program: Program, cycles_per_cell: int) -> None:
         self._per_cell = cycles_per_cell
-        self._o_skew = timing.o_skew(cycles_per_cell)
         self._depth = config.queue_depth
         self._results = program.results
         self._tiles = [
@@ -232,16 +239,21 @@ class _Engine:
 
     def _finish_tile(self, epilogue: Epilogue) -> None:
         """Issue one tile's rows."""
-        start = max(int(self._lanes_last.max()) + timing.MAC + timing.EPILOGUE_START,
-                    self._tile_ends[-1] + timing.EPILOGUE_GAP)
-        if epilogue.lstm:
-            per_cell = self._per_cell
-            start += per_cell * self._o_skew + per_cell - 1
-            issues = range(start, start + per_cell * epilogue.count, per_cell)
-        else:
-            issues = range(start, start + epilogue.count)
+        issues = epilogue_issues(epilogue, int(self._lanes_last.max()), self._tile_ends[-1],
+                                 self._per_cell)
         self._row_issues += issues
         self._tile_ends = [self._tile_ends[-1], issues[-1]]
+
+
+def epilogue_issues(epilogue: Epilogue, fired: int, before: int,
+                    cycles_per_cell: int = timing.ISSUES_PER_CELL) -> range:
+    """Cycles in which a tile's results issue, one a row, of gate o for a cell. fired: of the tile's
+    last entry; before: last issue of the tile before."""
+    start = max(fired + timing.MAC + timing.EPILOGUE_START, before + timing.EPILOGUE_GAP)
+    if not epilogue.lstm:
+        return range(start, start + epilogue.count)
+    start += cycles_per_cell * timing.o_skew(cycles_per_cell) + cycles_per_cell - 1
+    return range(start, start + cycles_per_cell * epilogue.count, cycles_per_cell)
 
 
 def _pieces(segments: Sequence[Segment], counts: NDArray[np.int64]

@@ -1,6 +1,6 @@
 """The golden model: one frame of all channels through the program, tile by tile."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...contract.config import GATES
 from ...contract.errors import EseError
 from ...contract.program import Epilogue, Segment, TileWeights
+from ..trace import Frame, Trace
 from .arithmetic import Arithmetic, FloatArithmetic, IntegerArithmetic, Values
 from .decode import DecodedModel
 
@@ -34,21 +35,9 @@ class Saturations:
 
 
 @dataclass(frozen=True)
-class Trace:
-    """Writes to one buffer in the hardware's order: addresses (n,), values (n, channels)."""
+class FrameResult(Frame):
+    """One frame as computed. saturations: of its active channels."""
 
-    addresses: NDArray[np.int64]
-    values: Values
-
-
-@dataclass(frozen=True)
-class FrameResult:
-    """What one frame did. outputs: (output_width, channels). cells: writes to the cell buffer.
-    results: writes to the activation buffer by the element-wise unit."""
-
-    outputs: Values
-    trace_cell: Trace
-    trace_result: Trace
     saturations: Saturations
 
 
@@ -135,9 +124,10 @@ class GoldenModel:
         return FrameResult(self._join(outputs), self._trace(cells), self._trace(results),
                            saturations)
 
-    def run(self, frames: NDArray[Any], active: ArrayLike | None = None,
-            start: ArrayLike | None = None) -> RunResult:
-        """Run frames (frames, input_width, channels); active, start: (frames, channels)."""
+    def steps(self, frames: NDArray[Any], active: ArrayLike | None = None,
+              start: ArrayLike | None = None) -> Iterator[FrameResult]:
+        """:meth:`step` for frames (frames, input_width, channels) one after another; active,
+        start: (frames, channels). Raises EseError for other shapes."""
         if frames.ndim != 3:
             raise EseError(f"frames: must have the shape (frames, input_width, channels), got "
                            f"{frames.shape}")
@@ -149,8 +139,13 @@ class GoldenModel:
                     raise EseError(f"{name}: must have the shape (frames, channels) = "
                                    f"({len(frames)}, {self.channels}), got {mask.shape}")
             masks.append(mask)
-        steps = [self.step(frame, *(None if mask is None else mask[number] for mask in masks))
-                 for number, frame in enumerate(frames)]
+        for number, frame in enumerate(frames):
+            yield self.step(frame, *(None if mask is None else mask[number] for mask in masks))
+
+    def run(self, frames: NDArray[Any], active: ArrayLike | None = None,
+            start: ArrayLike | None = None) -> RunResult:
+        """:meth:`steps`, with outputs and saturations of all frames together."""
+        steps = list(self.steps(frames, active, start))
         outputs = (np.stack([step.outputs for step in steps]) if steps else
                    np.zeros((0, self.program.output_width, self.channels), self.arithmetic.dtype))
         return RunResult(outputs, sum((step.saturations for step in steps), Saturations()))

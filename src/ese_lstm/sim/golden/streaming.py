@@ -6,7 +6,6 @@ room. As lanes, rows and memory wait for each other, time goes cycle by cycle he
 at once. Input frames are always there and output is always taken.
 """
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +16,7 @@ from ...contract.errors import EseError
 from ...contract.memory import MemoryTiming
 from ...contract.program import Epilogue
 from ...contract.shell import ShellConfig
-from .cycles import CycleReport, FrameCycles, Stalls
+from .cycles import CycleReport, FrameCycles, Stalls, epilogue_issues
 from .decode import DecodedModel
 from .fetch import Fetch
 
@@ -54,12 +53,9 @@ def simulate_streamed(decoded: DecodedModel, shell: ShellConfig, memory: MemoryT
         raise EseError("image: must have streamed weights for this model, got none")
     engine = _Engine(decoded, shell, memory, lead)
     done = engine.run(frames)
-    periods = [b.last_visible - a.last_visible for a, b in itertools.pairwise(done)]
     return StreamedReport(
         frames=tuple(done), lanes=decoded.config.lanes, columns=engine.columns,
         weights=decoded.entries, nulls=decoded.null_entries, fillers=decoded.filler_entries,
-        cycles_per_frame=periods[-1],
-        settled=len(periods) > 1 and periods[-2] == periods[-1],
         starved_rows=engine.starved[-1], memory_bits=engine.fetch.round_bits)
 
 
@@ -219,13 +215,6 @@ class _Engine:
         return 2 if issued - left >= self._depth else None
 
     def _finish_tile(self, epilogue: Epilogue, fired: int) -> None:
-        start = max(fired + timing.MAC + timing.EPILOGUE_START,
-                    self._tile_ends[-1] + timing.EPILOGUE_GAP)
-        if epilogue.lstm:
-            per_cell = timing.ISSUES_PER_CELL
-            start += per_cell * timing.O_SKEW + per_cell - 1
-            issues = range(start, start + per_cell * epilogue.count, per_cell)
-        else:
-            issues = range(start, start + epilogue.count)
+        issues = epilogue_issues(epilogue, fired, self._tile_ends[-1])
         self._row_issues += issues
         self._tile_ends.append(issues[-1])

@@ -1,6 +1,6 @@
 """The exported Verilog in Verilator, under cocotb."""
 
-from .runner import Comparison, RtlFrame, RtlResult, compare, run_image
+from .runner import RtlFrame, RtlResult, run_image
 from .verilator import SimulationError
 
-__all__ = ["Comparison", "RtlFrame", "RtlResult", "SimulationError", "compare", "run_image"]
+__all__ = ["RtlFrame", "RtlResult", "SimulationError", "run_image"]

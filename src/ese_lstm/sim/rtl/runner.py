@@ -1,8 +1,8 @@
-"""Runs an image on the engine's exported Verilog and compares every value with the golden model."""
+"""Runs an image on the engine's exported Verilog: every value that it writes, and its counters."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from ...contract.shell import ShellConfig
 from ...hw.counters import COUNTERS
 from ...hw.layouts import frame_in_layout, frame_out_layout
 from ...hw.verilog.export import TOP, engine_verilog
+from ..steady import SteadyState
+from ..trace import Frame, Trace
 from .load import load_beats
 from .memory_model import memory_job
 from .streamed_top import STREAMED_TOP, streamed_verilog
@@ -30,26 +32,14 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class RtlTrace:
-    """Writes to one buffer in order: addresses (n,), values (n, channels)."""
+class RtlFrame(Frame):
+    """One frame as simulated. counters: their values when its last output word left."""
 
-    addresses: Ints
-    values: Ints
-
-
-@dataclass(frozen=True)
-class RtlFrame:
-    """One frame as simulated. outputs: (output_width, channels). counters: their values when the
-    frame's last output word left."""
-
-    outputs: Ints
-    trace_cell: RtlTrace
-    trace_result: RtlTrace
     counters: dict[str, int]
 
 
 @dataclass(frozen=True)
-class RtlResult:
+class RtlResult(SteadyState):
     """A run on the exported Verilog. cycles: simulated in all, load_cycles of them loading.
     cpu_s, load_cpu_s: processor time that these took."""
 
@@ -67,26 +57,14 @@ class RtlResult:
 
     @property
     def steady_frames(self) -> int:
-        """Frames from whose counters the steady state is taken: all but the first, and but the
-        last, behind which no next frame's columns fill the multipliers' waits."""
+        """At least 1: a run of one or two frames has no others."""
         return max(1, len(self.frames) - 2)
 
     def count(self, counter: str) -> int:
-        """Events of the ``steady_frames``, from output to output; from the start of the run if
-        there is only one frame."""
+        """From the start of the run if there is only one frame."""
         first = self.frames[0].counters[counter] if len(self.frames) > 1 else 0
         last = self.frames[-2] if len(self.frames) > 2 else self.frames[-1]
         return last.counters[counter] - first
-
-    @property
-    def cycles_per_frame(self) -> float:
-        """Clock cycles from frame to frame in the steady state."""
-        return self.count("cycles") / self.steady_frames
-
-    @property
-    def utilisation(self) -> float:
-        """Share of multiplier slots that multiplied a weight in the steady state."""
-        return self.count("products") / (self.config.lanes * self.count("cycles"))
 
 
 def run_image(image: Image, frames: NDArray[np.integer],
@@ -173,7 +151,7 @@ def _frames(raw: dict[str, NDArray[Any]], widths: dict[str, int], count: int,
         if len(values) != count * widths[kind]:
             raise EseError(f"{kind} writes: must be {count} frames of {widths[kind]}, got "
                            f"{len(values)}")
-        traces[kind] = [RtlTrace(addresses, part) for addresses, part in zip(
+        traces[kind] = [Trace(addresses, part) for addresses, part in zip(
             np.split(raw[f"{kind}_addresses"], count), np.split(values, count), strict=True)]
     for number, frame_outputs in enumerate(np.split(outputs, count)):
         yield RtlFrame(frame_outputs, traces["cell"][number], traces["result"][number],
@@ -232,99 +210,3 @@ def _patience(image: Image) -> int:
                   for word in image.words("segments"))
     streamed = 32 * len(image.memory)  # at a slow memory's bit a cycle, four times over
     return 10 * (int(image.sections["lane_lengths"].max()) + columns) + 2000 + streamed
-
-
-# Comparison ---------------------------------------------------------------------------------------
-
-
-class Writes(Protocol):
-    """:class:`RtlTrace` or the golden model's trace."""
-
-    @property
-    def addresses(self) -> NDArray[np.integer]: ...
-
-    @property
-    def values(self) -> NDArray[Any]: ...
-
-
-class Frame(Protocol):
-    """:class:`RtlFrame` or the golden model's frame."""
-
-    @property
-    def outputs(self) -> NDArray[Any]: ...
-
-    @property
-    def trace_cell(self) -> Writes: ...
-
-    @property
-    def trace_result(self) -> Writes: ...
-
-
-@dataclass(frozen=True)
-class Mismatch:
-    """One value that differs. kind: cell, result or output; address: in its buffer (in the output
-    frame for outputs)."""
-
-    frame: int
-    kind: str
-    address: int
-    channel: int
-    expected: int
-    got: int
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Values compared by kind (results are the hidden and projected values), and differences."""
-
-    compared: dict[str, int]
-    mismatches: dict[str, int]
-    first: Mismatch | None
-
-    @property
-    def values_compared(self) -> int:
-        """All values compared."""
-        return sum(self.compared.values())
-
-    @property
-    def equal(self) -> bool:
-        """Something was compared, and nothing differs."""
-        return self.values_compared > 0 and not any(self.mismatches.values())
-
-
-def compare(result: RtlResult | Sequence[Frame], golden: Iterable[Frame]) -> Comparison:
-    """Compare every cell state, result and output of every frame with the golden model's.
-
-    golden: one object a frame with outputs, trace_cell and trace_result, as the golden model's
-    ``step`` gives. A wrong address counts as a mismatch of all channels. Raises EseError if
-    there are not as many frames and values on both sides, or nothing to compare.
-    """
-    frames = result.frames if isinstance(result, RtlResult) else tuple(result)
-    expected_frames = list(golden)
-    if len(frames) != len(expected_frames):
-        raise EseError(f"comparison: must have as many frames on both sides, got {len(frames)} "
-                       f"and {len(expected_frames)}")
-    compared = dict.fromkeys(("cell", "result", "output"), 0)
-    mismatches = dict(compared)
-    first = None
-    for number, (frame, expected) in enumerate(zip(frames, expected_frames, strict=True)):
-        width = np.arange(len(expected.outputs))
-        for kind, want, have in (
-                ("cell", expected.trace_cell, frame.trace_cell),
-                ("result", expected.trace_result, frame.trace_result),
-                ("output", RtlTrace(width, expected.outputs),
-                 RtlTrace(np.arange(len(frame.outputs)), frame.outputs))):
-            if want.values.shape != have.values.shape:
-                raise EseError(f"comparison: frame {number} must have {kind} values of shape "
-                               f"{want.values.shape}, got {have.values.shape}")
-            different = ((want.values != have.values)
-                         | (want.addresses != have.addresses)[:, None])
-            compared[kind] += different.size
-            mismatches[kind] += int(different.sum())
-            if first is None and different.any():
-                row, channel = (int(k) for k in np.argwhere(different)[0])
-                first = Mismatch(number, kind, int(want.addresses[row]), channel,
-                                 int(want.values[row, channel]), int(have.values[row, channel]))
-    if not sum(compared.values()):
-        raise EseError("comparison: must compare at least one value, but there are none")
-    return Comparison(compared, mismatches, first)

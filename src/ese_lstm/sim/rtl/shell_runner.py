@@ -13,23 +13,13 @@ from ...contract.packets import frame_widths, load_packets, pack_frames, row_bea
 from ...contract.registers import COUNTERS
 from ...contract.shell import ShellConfig
 from ...hw.verilog.shell_export import TOP, shell_verilog
+from ..steady import SteadyState
 from .packets import join_packets
 from .verilator import Progress, Simulator, build, run
 
-BENCH = "ese_lstm.sim.rtl.shell_bench"
-SPEED_BENCH = "ese_lstm.sim.rtl.shell_speed_bench"
+BENCH = "ese_lstm.sim.rtl.shell_speed_bench"
 PATIENCE = 1 << 20
 """Cycles within which a frame must come."""
-
-
-@dataclass(frozen=True)
-class ShellResult:
-    """A run. outputs: (T, output_width, channels). counters: read at the end, loaded_counters:
-    before the first frame."""
-
-    outputs: NDArray[np.int64]
-    counters: dict[str, int]
-    loaded_counters: dict[str, int]
 
 
 def shell_simulator(config: EngineConfig, shell: ShellConfig,
@@ -54,27 +44,8 @@ def image_job(image: Image, shell: ShellConfig, frames: NDArray[np.integer],
             "rows": np.frombuffer(image.memory, np.uint8)}
 
 
-def run_shell(image: Image, shell: ShellConfig, frames: NDArray[np.integer],
-              active: NDArray[np.bool_] | None = None, start: NDArray[np.bool_] | None = None, *,
-              pause: str = "none", weight_base: int = 0, seed: int = 0,
-              progress: Progress | None = None) -> ShellResult:
-    """Simulate ``frames`` (T, inputs, channels), integers in the input format, in Verilator.
-
-    active, start: (T, channels); all active, no start without them. pause: a pattern of
-    ``bench.PATTERNS`` for pauses of every AXI channel. weight_base: byte address of streamed
-    weights in external memory. Raises EseError for frames of another shape
-    or range, SimulationError if the run fails.
-    """
-    job = image_job(image, shell, frames, active, start, weight_base)
-    simulator = shell_simulator(image.config, shell, progress)
-    raw = run(simulator, BENCH, {**job, "pause": pause, "seed": seed}, seed=seed,
-              progress=progress)
-    return ShellResult(unpack_results(raw["outputs"], image.config, shell),
-                       _named(raw["counters"]), _named(raw["loaded_counters"]))
-
-
 @dataclass(frozen=True)
-class SpeedResult:
+class SpeedResult(SteadyState):
     """A run without pauses. outputs: (T, output_width, channels). first, last: counters read
     through the shell's registers when the last beat of the first and of the last but one frame had
     left. load_cycles: cycles of loading."""
@@ -87,22 +58,12 @@ class SpeedResult:
 
     @property
     def steady_frames(self) -> int:
-        """Frames between; see ``RtlResult.steady_frames``."""
+        """Frames between."""
         return self.count("frames_out")
 
     def count(self, counter: str) -> int:
-        """Events of the ``steady_frames``."""
+        """Between ``first`` and ``last``."""
         return self.last[counter] - self.first[counter]
-
-    @property
-    def cycles_per_frame(self) -> float:
-        """Clock cycles from frame to frame in the steady state."""
-        return self.count("cycles") / self.steady_frames
-
-    @property
-    def utilisation(self) -> float:
-        """Share of multiplier slots that multiplied a weight in the steady state."""
-        return self.count("products") / (self.config.lanes * self.count("cycles"))
 
 
 def run_at_full_speed(image: Image, shell: ShellConfig, frames: NDArray[np.integer], *,
@@ -115,7 +76,7 @@ def run_at_full_speed(image: Image, shell: ShellConfig, frames: NDArray[np.integ
         raise EseError(f"frames: must be at least 4 for a steady state, got {len(frames)}")
     job = image_job(image, shell, frames)
     row = row_beats(image.config, shell) * shell.stream_bytes
-    raw = run(shell_simulator(image.config, shell, progress), SPEED_BENCH, {
+    raw = run(shell_simulator(image.config, shell, progress), BENCH, {
         **job, "result_bytes": frame_widths(image)[1] * row,
         "patience": PATIENCE}, progress=progress)
     first, last = map(_named, raw["counters"])

@@ -21,9 +21,9 @@ from cocotbext.axi import (
 )
 from numpy.typing import NDArray
 
-from ...contract.registers import COUNTERS, register
-from .bench import CLOCK_PERIOD_NS, PATTERNS, finish, generator, job
-from .packets import split_packets
+from ese_lstm.contract.registers import COUNTERS, register
+from ese_lstm.sim.rtl.bench import CLOCK_PERIOD_NS, PATTERNS, finish, generator, job
+from ese_lstm.sim.rtl.packets import split_packets
 
 MEMORY_CHANNELS = ("memory_aw", "memory_w", "memory_b", "memory_ar", "memory_r")
 CHANNELS = ("load", "frame", "result", "aw", "w", "b", "ar", "r", *MEMORY_CHANNELS)
@@ -206,7 +206,7 @@ class ShellBench:
 
 @cocotb.test()
 async def run_image(dut: Any) -> None:
-    """Bench of :func:`shell_runner.run_shell`."""
+    """Bench of the fixture ``run_shell``."""
     values = job()
     bench = ShellBench(dut, generator(int(values["seed"])),
                        dict.fromkeys(CHANNELS, str(values["pause"])))

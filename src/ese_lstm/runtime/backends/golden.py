@@ -2,12 +2,19 @@
 
 from collections import deque
 
-from ..contract.config import EngineConfig
-from ..contract.errors import EseError
-from ..contract.image import Image
-from ..sim.golden.decode import decode_image
-from ..sim.golden.model import GoldenModel
-from .backend import Ints, Mask
+from ...contract.config import EngineConfig
+from ...contract.image import Image
+from ...sim.golden.decode import decode_image
+from ...sim.golden.model import GoldenModel
+from ..backend import Ints, Mask, Options
+
+NAME = "golden"
+
+
+def open_backend(path: str, options: Options) -> "GoldenBackend":
+    """The model, for ``options.config`` or the first image's configuration."""
+    options.refuse_shell(NAME)
+    return GoldenBackend(options.config)
 
 
 class GoldenBackend:
@@ -25,7 +32,8 @@ class GoldenBackend:
         self.config = image.config
 
     def submit(self, frame: Ints, active: Mask, start: Mask) -> None:
-        self._results.append(self._loaded().step(frame, active, start).outputs)
+        assert self._model is not None
+        self._results.append(self._model.step(frame, active, start).outputs)
 
     def collect(self, timeout_s: float) -> Ints | None:
         return self._results.popleft() if self._results else None
@@ -34,15 +42,10 @@ class GoldenBackend:
         pass
 
     def counters(self) -> dict[str, int]:
-        model = self._loaded()
-        decoded, frames = model.decoded, model.frame
+        assert self._model is not None
+        decoded, frames = self._model.decoded, self._model.frame
         return {"frames": frames, "products": frames * decoded.entries,
                 "nulls": frames * (decoded.null_entries + decoded.filler_entries)}
 
     def close(self) -> None:
         self._model = None
-
-    def _loaded(self) -> GoldenModel:
-        if self._model is None:
-            raise EseError("image: must be loaded before the engine runs, but none is")
-        return self._model

@@ -9,9 +9,9 @@ import numpy as np
 from cocotb.triggers import FallingEdge, RisingEdge, with_timeout
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
-from ...contract.counters import COUNTER_BITS, ENGINE_COUNTERS, SHELL_COUNTERS
-from ...contract.registers import ADDRESS_BITS, COUNTERS, REGISTERS, Access, offset, register
-from .bench import PATTERNS, Bench, finish, generator, job
+from ese_lstm.contract.counters import COUNTER_BITS, ENGINE_COUNTERS, SHELL_COUNTERS
+from ese_lstm.contract.registers import ADDRESS_BITS, COUNTERS, REGISTERS, Access, offset, register
+from ese_lstm.sim.rtl.bench import PATTERNS, Bench, finish, generator, job
 
 TIMEOUT_US = 20
 CHANNELS = ("aw", "w", "b", "ar", "r")

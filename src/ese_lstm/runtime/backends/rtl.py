@@ -1,34 +1,35 @@
 """The exported Verilog as an engine: a simulated device of its own, behind its files."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..contract.config import EngineConfig
-from ..contract.errors import EseError
-from ..contract.image import Image
-from ..contract.shell import ShellConfig
-from .backend import Ints, Mask
-from .device import DeviceBackend
-from .errors import DeviceError
-from .patience import DEFAULT_PATIENCE, Patience
+from ...contract.config import EngineConfig
+from ...contract.image import Image
+from ..backend import Ints, Mask, Options
+from ..errors import DeviceError
+from .xdma import DeviceBackend
 
 if TYPE_CHECKING:
-    from ..sim.rtl.device import SimulatedDevice
+    from ...sim.rtl.device import SimulatedDevice
+
+NAME = "rtl"
+
+
+def open_backend(path: str, options: Options) -> "RtlBackend":
+    """The Verilog of ``options.config`` and ``options.shell``, or of what an image needs."""
+    return RtlBackend(options)
 
 
 class RtlBackend:
     """Starts a simulated device, at once if its configuration is known, and ends it on close."""
 
-    def __init__(self, config: EngineConfig | None, shell: ShellConfig | None, timeout_s: float,
-                 progress: Callable[[str, float], None] | None,
-                 patience: Patience = DEFAULT_PATIENCE) -> None:
-        self.config, self._patience = config, patience
-        self._shell, self._timeout_s, self._progress = shell, timeout_s, progress
+    def __init__(self, options: Options) -> None:
+        self.config, self._options = options.config, options
         self._device: SimulatedDevice | None = None
         self._files: DeviceBackend | None = None
-        if config is not None:
-            self._start(config)
+        if self.config is not None:
+            self._start(self.config)
 
     def load(self, image: Image) -> None:
         if self._files is None or self._device is None or not self._device.running:
@@ -64,12 +65,13 @@ class RtlBackend:
                 device.close()
 
     def _start(self, config: EngineConfig) -> None:
-        from ..sim.rtl.device import SimulatedDevice
+        from ...sim.rtl.device import SimulatedDevice
 
-        self._device = SimulatedDevice(config, self._shell, progress=self._progress)
+        self._device = SimulatedDevice(config, self._options.shell,
+                                       progress=self._options.progress)
         try:
-            self._files = DeviceBackend(self._device.path, config, self._timeout_s,
-                                        self._patience)
+            self._files = DeviceBackend(self._device.path, config, self._options.timeout_s,
+                                        self._options.patience)
         except BaseException:
             self.close()
             raise
@@ -78,8 +80,7 @@ class RtlBackend:
     @contextmanager
     def _speaking(self) -> Iterator[DeviceBackend]:
         """Say how the simulator ended, if it did."""
-        if self._files is None:
-            raise EseError("image: must be loaded before the engine runs, but none is")
+        assert self._files is not None
         try:
             yield self._files
         except DeviceError as error:

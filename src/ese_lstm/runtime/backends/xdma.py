@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.config import EngineConfig
-from ..contract.errors import EseError
-from ..contract.identity import read_identity
-from ..contract.image import Image
-from ..contract.packets import (
+from ...contract.config import EngineConfig
+from ...contract.errors import EseError
+from ...contract.identity import read_identity
+from ...contract.image import Image
+from ...contract.packets import (
     MEMORY_SECTION,
     descriptor_layout,
     frame_widths,
@@ -23,12 +23,14 @@ from ..contract.packets import (
     row_beats,
     unpack_results,
 )
-from ..contract.registers import COUNTERS, offset, register
-from ..contract.shell import ShellConfig
-from .backend import Ints, Mask
-from .device_files import FRAMES, LOAD, DeviceFiles
-from .errors import DeviceError, EngineTimeout
-from .patience import DEFAULT_PATIENCE, Patience
+from ...contract.registers import COUNTERS, offset, register
+from ...contract.shell import ShellConfig
+from ..backend import Ints, Mask, Options
+from ..device_files import FRAMES, LOAD, DeviceFiles
+from ..errors import DeviceError, EngineTimeout
+from ..patience import DEFAULT_PATIENCE, Patience
+
+NAME = "xdma:PATH"
 
 LONGEST_PACKET = 1 << 20
 """Bytes of words in a load packet. The driver ends a packet every 2,048 descriptors, 8 MiB."""
@@ -43,6 +45,12 @@ CUT_BEATS = 2
 """Longest packet of results that a reset leaves."""
 
 Packet = NDArray[np.uint8]
+
+
+def open_backend(path: str, options: Options) -> "DeviceBackend":
+    """The device at ``path``, which tells its own configuration."""
+    options.refuse_shell(f"xdma:{path}")
+    return DeviceBackend(Path(path), options.config, options.timeout_s, options.patience)
 
 
 class DeviceBackend:
@@ -93,7 +101,8 @@ class DeviceBackend:
 
     def submit(self, frame: Ints, active: Mask, start: Mask) -> None:
         packets = pack_frames(frame[None], active[None], start[None], self._config, self._shell)
-        self._reading().expect()
+        assert self._reader is not None
+        self._reader.expect()
         try:
             self._files.send(FRAMES, packets[0])
         except EngineTimeout:
@@ -101,8 +110,9 @@ class DeviceBackend:
             raise
 
     def collect(self, timeout_s: float) -> Ints | None:
+        assert self._reader is not None
         try:
-            packet = self._reading().next(timeout_s)
+            packet = self._reader.next(timeout_s)
         except EngineTimeout:
             self.check()
             raise
@@ -132,11 +142,6 @@ class DeviceBackend:
             pass  # the device is gone, or already closed
         finally:
             self._files.close()
-
-    def _reading(self) -> "_Reader":
-        if self._reader is None:
-            raise EseError("image: must be loaded before the engine runs, but none is")
-        return self._reader
 
     def _stop_reader(self) -> None:
         if self._reader is not None:
