@@ -15,7 +15,7 @@ from ..cli.outputs import check_files
 from ..cli.terminal import Progress, exit_codes
 from ..contract.config import PRESETS, load_config
 from ..contract.files import write_contents
-from ..hw.verilog.export import TOP, engine_verilog
+from ..hw.verilog.export import TOP, design
 from ..sim.rtl.runner import run_image
 from ..sim.rtl.verilator import BUILD_JOBS, SimulationError, build
 from .__main__ import FULL
@@ -31,7 +31,7 @@ def measure_speed(workload: Workload, frames: int) -> dict[str, Any]:
     processor time of the simulator, testbench included.
     """
     begin, used = time.monotonic(), time.process_time()
-    verilog = engine_verilog(workload.config)
+    verilog = design(workload.config).verilog
     values: dict[str, Any] = {
         "config_digest": workload.config.digest, "multipliers": workload.config.multipliers,
         "processors": os.cpu_count(), "build_jobs": BUILD_JOBS,

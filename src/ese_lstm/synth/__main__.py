@@ -101,8 +101,8 @@ def lint_command(config: str, output: Path) -> None:
 
 
 def _place(folder: Path) -> list[ecp5.Placed]:
-    return [_announce(ecp5.place(name, verilog, unit, folder))
-            for name, verilog, unit in ecp5.designs()]
+    return [_announce(ecp5.place(name, design, folder))
+            for name, design in ecp5.designs().items()]
 
 
 def _announce(placed: ecp5.Placed) -> ecp5.Placed:

@@ -10,7 +10,7 @@ import linecache
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache
 from types import CodeType
 from typing import Any
 
@@ -39,13 +39,13 @@ def _get_var_name(depth: int = 2, default: Any = tracer.NameNotFound) -> Any:
     return name or default
 
 
-@lru_cache(maxsize=None)
+@cache
 def _target(code: CodeType, instruction: int) -> str | None:
     line, end_line, column, end_column = list(code.co_positions())[instruction // 2]
     return _targets(code.co_filename).get((line, column, end_line, end_column))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _targets(path: str) -> dict[_Span, str]:
     """What each value of a file's assignments is assigned to first, by its place."""
     found: dict[_Span, str] = {}
