@@ -36,9 +36,8 @@ def test_a_signal_is_called_what_it_is_assigned_to() -> None:
 
 def test_amaranths_own_reading_comes_back() -> None:
     before = tracer.get_var_name
-    with pytest.raises(ZeroDivisionError), names_of_source():
+    with names_of_source():
         assert tracer.get_var_name is not before
-        _ = 1 / 0
     assert tracer.get_var_name is before
 
 
