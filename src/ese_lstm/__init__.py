@@ -11,7 +11,7 @@ Image: Image, read_image, write_image.
 Simulate and verify: verify (golden model, cycle model, exported Verilog), quantise_frames,
 real_outputs.
 Run: Engine (golden model, simulated Verilog or board), its Streams, run_utterances, Patience.
-Export: export_verilog, export_shell.
+Export: export_verilog.
 Errors: EseError, of which NoFreeChannel, EngineTimeout and DeviceError are kinds; SimulationError.
 """
 
@@ -32,15 +32,14 @@ _MODULES = {
     "runtime": ("Batch", "BatchReport", "DeviceError", "Engine", "EngineTimeout",
                 "NoFreeChannel", "Patience", "Stream", "run_utterances"),
     "hw.verilog.export": ("ExportedFiles", "export_verilog"),
-    "hw.verilog.shell_export": ("ShellFiles", "export_shell"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "PRESETS", "SHELL_PRESETS", "Batch", "BatchReport", "CompressOptions", "CompressReport",
     "DeviceError", "Engine", "EngineConfig", "EngineTimeout", "EseError", "ExportedFiles", "Image",
-    "Network", "NoFreeChannel", "Patience", "ShellConfig", "ShellFiles", "SimulationError",
-    "Stream", "Verified", "__version__", "compress_network", "export_shell", "export_verilog",
+    "Network", "NoFreeChannel", "Patience", "ShellConfig", "SimulationError",
+    "Stream", "Verified", "__version__", "compress_network", "export_verilog",
     "load_config", "load_network", "load_shell_config", "quantise_frames", "read_image",
     "real_outputs", "run_utterances", "verify", "write_image",
 ]
@@ -56,7 +55,6 @@ if TYPE_CHECKING:  # the same for type checkers and editors, which don't run __g
     from .contract.image import Image, read_image, write_image
     from .contract.shell import SHELL_PRESETS, ShellConfig, load_shell_config
     from .hw.verilog.export import ExportedFiles, export_verilog
-    from .hw.verilog.shell_export import ShellFiles, export_shell
     from .runtime import (
         Batch,
         BatchReport,

@@ -6,7 +6,7 @@ from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.shell import SHELL_PRESETS
 from ese_lstm.hw.memory.gather import Gather
 from ese_lstm.hw.verilog import emit
-from ese_lstm.hw.verilog.shell_export import TOP, shell_verilog
+from ese_lstm.hw.verilog.export import SHELL_TOP, design
 from ese_lstm.synth.cones import combinational
 
 SHELL = SHELL_PRESETS["tiny"]
@@ -16,7 +16,7 @@ SHELL = SHELL_PRESETS["tiny"]
 def test_no_output_of_the_shell_depends_on_an_input(fetch_depth, tmp_path):
     """AXI4 and AXI4-Stream, "no combinatorial paths between input and output signals"."""
     config = PRESETS["tiny"].replace(fetch_depth=fetch_depth)
-    assert combinational(shell_verilog(config, SHELL), TOP, tmp_path) == set()
+    assert combinational(design(config, SHELL).verilog, SHELL_TOP, tmp_path) == set()
 
 
 def test_a_way_through_is_found(tmp_path):

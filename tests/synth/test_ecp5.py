@@ -9,18 +9,19 @@ from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
 from ese_lstm.hw.spmv.collector import Collector
 from ese_lstm.hw.verilog import emit
+from ese_lstm.hw.verilog.design import Design
 from ese_lstm.synth import ecp5, yosys
 
 CONFIG = PRESETS["tiny"].replace(acc_bits=28, lanes=1, channels=1)
 
 
 @pytest.fixture(scope="module")
-def collector() -> str:
-    return emit.emit(Collector(config=CONFIG, channels=1), "ese_collector_1", CONFIG)
+def collector() -> Design:
+    return emit.design(Collector(config=CONFIG, channels=1), "ese_collector_1", CONFIG)
 
 
-def test_every_port_is_registered(collector: str) -> None:
-    text = ecp5.wrapped(collector, "ese_collector_1")
+def test_every_port_is_registered(collector: Design) -> None:
+    text = ecp5.wrapped(collector)
     wrapper = text[text.index("module wrapper"):]
     inputs, outputs = 1 + 2 * CONFIG.acc_bits, CONFIG.acc_bits
     assert f"reg [{inputs - 1}:0] in;" in wrapper and f"wire [{outputs - 1}:0] out;" in wrapper
@@ -30,8 +31,8 @@ def test_every_port_is_registered(collector: str) -> None:
         assert f".{name}(in[" in wrapper
 
 
-def test_a_small_unit_is_placed_and_routed(collector: str, tmp_path: Path) -> None:
-    placed = ecp5.place("collector", collector, "ese_collector_1", tmp_path)
+def test_a_small_unit_is_placed_and_routed(collector: Design, tmp_path: Path) -> None:
+    placed = ecp5.place("collector", collector, tmp_path)
     assert placed.mhz > 125
     # Chain and unit: no register of either is optimised away.
     inputs = 1 + 2 * CONFIG.acc_bits

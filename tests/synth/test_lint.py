@@ -6,9 +6,7 @@ import pytest
 
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.shell import SHELL_PRESETS
-from ese_lstm.hw.verilog.export import TOP, export_verilog
-from ese_lstm.hw.verilog.shell_export import TOP as SHELL_TOP
-from ese_lstm.hw.verilog.shell_export import export_shell
+from ese_lstm.hw.verilog.export import SHELL_TOP, TOP, export_verilog
 from ese_lstm.synth import lint
 
 
@@ -25,7 +23,7 @@ def test_relative_indices_are_clean_too(tmp_path: Path) -> None:
 
 def test_the_shell_is_clean_too(tmp_path: Path) -> None:
     config = PRESETS["tiny"].replace(fetch_depth=16)
-    verilog = export_shell(config, SHELL_PRESETS["tiny"], tmp_path).verilog
+    verilog = export_verilog(config, tmp_path, shell=SHELL_PRESETS["tiny"]).verilog
     assert lint.check(verilog, SHELL_TOP) == ""
 
 

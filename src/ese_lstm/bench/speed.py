@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ..hw.verilog.export import TOP, engine_verilog
+from ..hw.verilog.export import TOP, design
 from ..report.table import Table, pairs
 from ..report.versions import versions
 from ..sim.rtl.runner import run_image
@@ -27,7 +27,7 @@ def measure_speed(workload: Workload, frames: int, progress: Progress | None = N
     processor time of the simulator, testbench included.
     """
     begin, used = time.monotonic(), time.process_time()
-    verilog = engine_verilog(workload.config)
+    verilog = design(workload.config).verilog
     values: dict[str, Any] = {
         "config_digest": workload.config.digest, "multipliers": workload.config.multipliers,
         "processors": os.cpu_count(), "build_jobs": BUILD_JOBS,

@@ -84,8 +84,8 @@ def timing(ctx: click.Context, config: str, place: bool, output: Path, jobs: int
                           progress=_mapped)
     show(report.timing_table(config, found))
     placed = []
-    for name, verilog, unit in ecp5.designs() if place else ():
-        placed.append(ecp5.place(name, verilog, unit, output / "ecp5"))
+    for name, design in ecp5.designs().items() if place else ():
+        placed.append(ecp5.place(name, design, output / "ecp5"))
         say(f"{name}: {placed[-1].mhz:.1f} MHz")
     if placed:
         show(report.placed_table(placed))

@@ -16,10 +16,13 @@ from .terminal import console, percent
 @click.option("--shell", metavar="NAME|FILE",
               help="Add the AXI shell: " + ", ".join(SHELL_PRESETS) + ", or a JSON file. "
                    "Without it, the bare engine.")
+@click.option("--prefix", metavar="NAME", default="", show_default=False,
+              help="Put NAME_ before the name of every module, so that several engines fit in one "
+                   "project.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True,
               metavar="DIRECTORY", help="Where to write; made if missing.")
-def verilog(config: str, sets: tuple[str, ...], shell: str | None, output: Path, **knobs: Any
-            ) -> None:
+def verilog(config: str, sets: tuple[str, ...], shell: str | None, prefix: str, output: Path,
+            **knobs: Any) -> None:
     """Write the Verilog of an engine, bare or in its AXI shell.
 
     A JSON file beside it describes its ports. With --shell the engine comes with AXI4-Lite
@@ -34,22 +37,15 @@ def verilog(config: str, sets: tuple[str, ...], shell: str | None, output: Path,
     ese verilog --config xcku060-32x32 -o build/
     ese verilog --lanes 8 --channels 4 --set clock_mhz=125.0 -o build/
     ese verilog --config xcku060-32x32 --shell xcku060 -o build/
+    ese verilog --config demo-32x4 --prefix left -o build/
     """
     engine = chosen_config(config, sets, **{name: knobs[name] for name in KNOBS})
     around = None if shell is None else load_shell_config(shell)
     with console.status("Elaborating") as status:
         from ..hw.verilog.export import export_files, export_verilog
-        from ..hw.verilog.shell_export import export_shell, shell_files
 
-        check_files_in(output, *(export_files() if around is None else shell_files()))
-
-        progress = percent(status)
-        paths: tuple[Path, ...]
-        if around is None:
-            files = export_verilog(engine, output, progress=progress)
-            paths = files.verilog, files.description
-        else:
-            written = export_shell(engine, around, output, progress=progress)
-            paths = written.verilog, written.description, *written.registers
-    for path in paths:
+        check_files_in(output, *export_files(around is not None, prefix))
+        files = export_verilog(engine, output, shell=around, prefix=prefix,
+                               progress=percent(status))
+    for path in (files.verilog, files.description, *files.registers):
         click.echo(path)

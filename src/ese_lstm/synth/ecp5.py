@@ -1,7 +1,6 @@
 """Place and route of single units for an ECP5-85, speed grade 8: the open tools' real timing."""
 
 import json
-import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,14 +11,13 @@ from ..contract.errors import EseError
 from ..hw.elementwise.channel import ElementwiseChannel
 from ..hw.spmv.lane import Lane
 from ..hw.verilog import emit
+from ..hw.verilog.design import Design
 from . import yosys
 
 DEVICE = ("--85k", "--speed", "8", "--package", "CABGA756")
 SEED = 1
 TARGET_MHZ = 125.0
 """UltraScale -2 fabric is about 1.6 times as fast: evidence for 200 MHz."""
-
-_PORT = re.compile(r"^  (input|output) (?:\[(\d+):0\] )?(\w+) *;$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -32,32 +30,31 @@ class Placed:
     path: tuple[str, ...]
 
 
-def designs() -> list[tuple[str, str, str]]:
-    """What is placed: name, Verilog and module of a lane and of an element-wise channel of the
-    preset demo-32x4, whose lanes are a size that an ECP5-85 holds."""
+def designs() -> dict[str, Design]:
+    """What is placed, by name: a lane and an element-wise channel of the preset demo-32x4, whose
+    lanes are a size that an ECP5-85 holds."""
     config = PRESETS["demo-32x4"]
-    return [("lane of 4 channels", emit.emit(Lane(config=config), "ese_lane", config), "ese_lane"),
-            ("element-wise channel",
-             emit.emit(ElementwiseChannel(config=config), "ese_channel", config), "ese_channel")]
+    return {"lane of 4 channels": emit.design(Lane(config=config), "ese_lane", config),
+            "element-wise channel":
+                emit.design(ElementwiseChannel(config=config), "ese_channel", config)}
 
 
-def wrapped(verilog: str, unit: str) -> str:
-    """The unit between registers on a shift chain, so that pins don't limit it.
+def wrapped(design: Design) -> str:
+    """The top unit between registers on a shift chain, so that pins don't limit it.
 
     Every input comes straight from a register of the chain and every output goes straight to a
     register; the outputs leave on a second chain. Top module ``wrapper`` with four pins.
     """
-    header = verilog[verilog.index(f"module {unit}("):]
-    ports = [(direction, int(high or 0) + 1, name) for direction, high, name
-             in _PORT.findall(header[:header.index("endmodule")]) if name != "clk"]
     offsets = {"input": 0, "output": 0}
     wires = []
-    for direction, width, name in ports:
-        low = offsets[direction]
-        wires.append(f".{name}({'in' if direction == 'input' else 'out'}[{low + width - 1}:{low}])")
-        offsets[direction] += width
+    for port in design.top.ports:
+        if port.name != emit.CLOCK:
+            low = offsets[port.direction]
+            offsets[port.direction] = high = low + port.width
+            side = "in" if port.direction == "input" else "out"
+            wires.append(f".{port.name}({side}[{high - 1}:{low}])")
     inputs, outputs = offsets["input"], offsets["output"]
-    return f"""{verilog}
+    return f"""{design.verilog}
 module wrapper(input clk, input shift_in, input load, output shift_out);
   reg [{inputs - 1}:0] in;
   wire [{outputs - 1}:0] out;
@@ -70,17 +67,17 @@ module wrapper(input clk, input shift_in, input load, output shift_out);
     chain <= load_kept ? kept : {{1'b0, chain[{outputs - 1}:1]}};
   end
   assign shift_out = chain[0];
-  {unit} unit (.clk(clk), {', '.join(wires)});
+  {design.name} unit (.clk(clk), {', '.join(wires)});
 endmodule
 """
 
 
-def place(name: str, verilog: str, unit: str, folder: Path) -> Placed:
-    """Map, place and route ``unit``; files go to ``folder``.
+def place(name: str, design: Design, folder: Path) -> Placed:
+    """Map, place and route the top unit; files go to ``folder``.
 
     Raises EseError if nextpnr is not installed or fails.
     """
-    task = yosys.Task("wrapper", wrapped(verilog, unit), yosys.ECP5, folder / unit)
+    task = yosys.Task("wrapper", wrapped(design), yosys.ECP5, folder / design.name)
     yosys.available()
     yosys.run_all([task], jobs=1)
     report, log = task.folder / "report.json", task.folder / "nextpnr.log"

@@ -8,7 +8,8 @@ from typing import Any
 from ..contract.config import EngineConfig
 from ..contract.errors import EseError
 from ..contract.published import XCKU060
-from ..hw.verilog.export import TOP, engine_verilog
+from ..hw.verilog.design import Unit
+from ..hw.verilog.export import TOP, design
 from . import delays, paths, units, yosys
 from .resources import TARGETS, Resources, resources
 
@@ -67,26 +68,26 @@ class Estimate:
                 "fits": self.fits}
 
 
-def tasks(parts: dict[str, units.Unit], folder: Path) -> dict[str, yosys.Task]:
+def tasks(parts: dict[str, Unit], folder: Path) -> dict[str, yosys.Task]:
     """A Yosys run for each unit, its children black boxes."""
     return {name: task(unit, parts, folder) for name, unit in parts.items()}
 
 
-def task(unit: units.Unit, parts: dict[str, units.Unit], folder: Path) -> yosys.Task:
+def task(unit: Unit, parts: dict[str, Unit], folder: Path) -> yosys.Task:
     """The Yosys run of one unit."""
-    stubs = "".join(parts[child].stub() for child in unit.children)
-    return yosys.Task(unit.name, unit.verilog + stubs, yosys.XCU, folder)
+    return yosys.Task(unit.name, units.source(unit, parts), yosys.XCU, folder)
 
 
 def estimate(config: EngineConfig, folder: Path, *, jobs: int,
              progress: Progress | None = None) -> Estimate:
     """Map every unit of the engine; files go to ``folder``. Raises EseError if Yosys fails."""
     yosys.available()
-    parts = units.split(engine_verilog(config), TOP)
+    engine = design(config)
+    parts = engine.bottom_up()
     runs = tasks(parts, folder)
     yosys.run_all(runs.values(), jobs=jobs, progress=progress)
     own = {name: resources(yosys.netlist(run), parts[name].children) for name, run in runs.items()}
-    return Estimate(config, own, dict(units.uses(parts, TOP)))
+    return Estimate(config, own, dict(engine.copies()))
 
 
 def timing(config: EngineConfig, folder: Path, *, jobs: int,
@@ -97,7 +98,7 @@ def timing(config: EngineConfig, folder: Path, *, jobs: int,
     if Yosys fails or a path's levels can't be told.
     """
     yosys.available()
-    parts = units.split(engine_verilog(config), TOP)
+    parts = design(config).bottom_up()
     runs = tasks(parts, folder)
     whole = units.joined(parts, TOP)
     runs[TOP] = task(whole, parts, folder / "whole")

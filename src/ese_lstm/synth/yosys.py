@@ -103,8 +103,6 @@ def _run(task: Task) -> float:
     design = libyosys.Design()
     for command in (
             f"read_verilog -sv {task.source}", f"hierarchy -check -top {task.name}",
-            # abc9 stops at net names that look like a bit of a vector.
-            "rename -hide w:*[*", "opt_clean -purge",
             task.command.format(top=task.name),
             f"write_json {task.json}.part"):
         libyosys.run_pass(command, design)

@@ -12,6 +12,7 @@ from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.layout import Section, entry_layout, load_layout, param_layout
 from ese_lstm.hw.verilog.export import export_verilog
+from ese_lstm.synth import yosys
 
 TINY = PRESETS["tiny"]
 
@@ -108,11 +109,46 @@ def test_progress_ends_at_one(tmp_path: Path) -> None:
     assert seen == sorted(seen) and seen[-1] == 1.0
 
 
+def test_two_engines_live_in_one_project(tmp_path: Path) -> None:
+    """Of different configurations, elaborated under one top."""
+    engines = {"left": TINY, "right": TINY.replace(lanes=2, fetch_depth=16)}
+    files = {name: export_verilog(config, tmp_path, prefix=name)
+             for name, config in engines.items()}
+    assert [each.verilog.name for each in files.values()] == [
+        "left_ese_engine.v", "right_ese_engine.v"]
+    for name, each in files.items():
+        description = json.loads(each.description.read_text())
+        assert description["module"] == f"{name}_ese_engine"
+        assert description["modules"][f"{name}_ese_lane"] == engines[name].lanes
+        assert all(module.startswith(f"{name}_ese_") for module in description["modules"])
+    top = "module both;\n" + "".join(f"{name}_ese_engine {name} ();\n" for name in files) \
+        + "endmodule\n"
+    task = yosys.Task("both", "".join(each.verilog.read_text() for each in files.values()) + top,
+                      "hierarchy -check -top {top}; proc", tmp_path)
+    yosys.run_all([task], jobs=1)
+    assert {name: cell["type"] for name, cell in yosys.netlist(task)["cells"].items()} == {
+        "left": "left_ese_engine", "right": "right_ese_engine"}
+
+
+def test_a_prefix_changes_names_of_modules_alone(tmp_path: Path) -> None:
+    plain, named = export_verilog(TINY, tmp_path), export_verilog(TINY, tmp_path, prefix="a_1")
+    texts = [re.sub(r"\b(a_1_)?ese_", "ese_", each.verilog.read_text())
+             for each in (plain, named)]
+    assert texts[0] == texts[1] and "a_1_ese_lane lane_0 (" in named.verilog.read_text()
+
+
+@pytest.mark.parametrize("prefix", ["3a", "a-b", "a b", "ä", "$a", "a\n"])
+def test_a_prefix_is_an_identifier(tmp_path: Path, prefix: str) -> None:
+    with pytest.raises(EseError, match="prefix: must be a Verilog identifier .* but is"):
+        export_verilog(TINY, tmp_path, prefix=prefix)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_verilog_of_a_configuration_is_always_the_same() -> None:
     """Two interpreters with different hash seeds write the same text."""
     script = ("import hashlib; from ese_lstm.contract.config import PRESETS; "
-              "from ese_lstm.hw.verilog.export import engine_verilog; "
-              "print(hashlib.sha256(engine_verilog(PRESETS['tiny']).encode()).hexdigest())")
+              "from ese_lstm.hw.verilog.export import design; "
+              "print(hashlib.sha256(design(PRESETS['tiny']).verilog.encode()).hexdigest())")
     digests = {subprocess.run([sys.executable, "-c", script], check=True, capture_output=True,
                               text=True, env=os.environ | {"PYTHONHASHSEED": seed}).stdout
                for seed in ("1", "2")}

@@ -10,7 +10,7 @@ from ese_lstm.contract.layout import Section
 from ese_lstm.contract.packets import MEMORY_SECTION, load_sections
 from ese_lstm.contract.register_files import FILES, FORMATS
 from ese_lstm.contract.shell import SHELL_PRESETS
-from ese_lstm.hw.verilog.shell_export import export_shell
+from ese_lstm.hw.verilog.export import export_verilog
 
 SHELL = SHELL_PRESETS["tiny"]
 CONFIGS = {"resident": PRESETS["tiny"], "streamed": PRESETS["tiny"].replace(fetch_depth=16)}
@@ -33,8 +33,8 @@ STREAM = {"tdata", "tkeep", "tlast", "tvalid", "tready"}
 def exported(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("shell")
     config = CONFIGS[request.param]
-    files = export_shell(config, SHELL, folder)
-    assert files.changed and not export_shell(config, SHELL, folder).changed
+    files = export_verilog(config, folder, shell=SHELL)
+    assert files.changed and not export_verilog(config, folder, shell=SHELL).changed
     return config, files, json.loads(files.description.read_text())
 
 

@@ -13,8 +13,7 @@ from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.layout import load_layout
 from ese_lstm.contract.shell import SHELL_PRESETS
 from ese_lstm.hw.layouts import frame_in_layout, frame_out_layout
-from ese_lstm.hw.verilog.export import engine_verilog
-from ese_lstm.hw.verilog.shell_export import shell_verilog
+from ese_lstm.hw.verilog.export import design
 from ese_lstm.sim.rtl.load import load_beats
 from ese_lstm.sim.rtl.runner import _frame_words
 from ese_lstm.sim.rtl.words import from_bytes, unpack_words
@@ -80,7 +79,7 @@ def printed(make_case, seed, tmp_path):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_value_is_defined_and_the_golden_models(language, printed) -> None:
     play, golden = printed
-    lines = play(language, engine_verilog(TINY))
+    lines = play(language, design(TINY).verilog)
     assert lines[-1] == "done", lines[-1]
     assert not re.search("[xz]", "".join(line.split(" ", 1)[1] for line in lines[:-1])), "X or Z"
     compared = 0
@@ -102,7 +101,7 @@ def test_every_value_is_defined_and_the_golden_models(language, printed) -> None
 def test_a_trigger_that_is_no_event_is_seen(printed) -> None:
     """With the value where the trigger is declared, SystemVerilog starts no process by it."""
     text, count = re.subn(r"^  reg (\\\S+) ;\n  initial \1  <= 0;$", r"  reg \1  = 0;",
-                          engine_verilog(TINY), flags=re.MULTILINE)
+                          design(TINY).verilog, flags=re.MULTILINE)
     assert count > 10
     play, _golden = printed
     assert play("2012", text)[-1].startswith("undefined at cycle")
@@ -112,5 +111,5 @@ def test_a_trigger_that_is_no_event_is_seen(printed) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_shell_is_of_both_languages(language, tmp_path) -> None:
     source = tmp_path / "ese_shell.v"
-    source.write_text(shell_verilog(TINY.replace(fetch_depth=16), SHELL_PRESETS["tiny"]))
+    source.write_text(design(TINY.replace(fetch_depth=16), SHELL_PRESETS["tiny"]).verilog)
     assert compiled(language, tmp_path, source).stat().st_size > 1000

@@ -1,7 +1,8 @@
 """Verilog of the engine and of its shell, and the JSON beside it.
 
-- ``emit``: a component as Verilog text, each repeated unit as one module
-- ``export``: the engine's files
-- ``inventory``: modules and memories of a Verilog text
-- ``shell_export``: the shell's files
+- ``design``: what an exported design is made of
+- ``emit``: a component as Verilog, each repeated unit as one module
+- ``names``: names of signals as the source has them
+- ``describe``: what the JSON holds
+- ``export``: the files of an engine, bare or in its shell
 """

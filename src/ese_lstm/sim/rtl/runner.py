@@ -15,7 +15,7 @@ from ...contract.memory import MemoryTiming
 from ...contract.shell import ShellConfig
 from ...hw.counters import COUNTERS
 from ...hw.layouts import frame_in_layout, frame_out_layout
-from ...hw.verilog.export import TOP, engine_verilog
+from ...hw.verilog.export import TOP, design
 from ..steady import SteadyState
 from ..trace import Frame, Trace
 from .load import load_beats
@@ -111,7 +111,7 @@ def _simulate(image: Image, frames: NDArray[np.integer], active: NDArray[np.bool
     if progress:
         progress("write Verilog", 0.0)
     verilog, top = ((streamed_verilog(config, shell), STREAMED_TOP)
-                    if config.fetch_depth else (engine_verilog(config), TOP))
+                    if config.fetch_depth else (design(config).verilog, TOP))
     simulator = build(verilog, top, progress=progress)
     beats = load_beats(image)
     job = {

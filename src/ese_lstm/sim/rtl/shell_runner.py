@@ -12,7 +12,7 @@ from ...contract.image import Image
 from ...contract.packets import frame_widths, load_packets, pack_frames, row_beats, unpack_results
 from ...contract.registers import COUNTERS
 from ...contract.shell import ShellConfig
-from ...hw.verilog.shell_export import TOP, shell_verilog
+from ...hw.verilog.export import SHELL_TOP, design
 from ..steady import SteadyState
 from .packets import join_packets
 from .verilator import Progress, Simulator, build, run
@@ -27,7 +27,7 @@ def shell_simulator(config: EngineConfig, shell: ShellConfig,
     """Simulator of the exported shell, from the cache if it is there."""
     if progress:
         progress("write Verilog", 0.0)
-    return build(shell_verilog(config, shell), TOP, progress=progress)
+    return build(design(config, shell).verilog, SHELL_TOP, progress=progress)
 
 
 def image_job(image: Image, shell: ShellConfig, frames: NDArray[np.integer],
