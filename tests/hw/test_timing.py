@@ -38,22 +38,23 @@ class Drain:
 
     def wired(self) -> Module:
         m = Module()
-        m.submodules.sequencer = sequencer = self.sequencer
+        m.submodules.sequencer = self.sequencer
+        drain = self.sequencer.drain
         m.submodules.collector = self.collector
-        m.d.comb += sequencer.done.eq(reduce(and_, (lane.done for lane in self.lanes)))
+        m.d.comb += drain.done.eq(reduce(and_, (lane.done for lane in self.lanes)))
         for number, lane in enumerate(self.lanes):
             m.submodules[f"lane_{number}"] = ResetInserter(self.hold)(lane)
             m.d.comb += [
-                lane.drain_row.eq(sequencer.row), lane.bank_clear.eq(sequencer.bank_clear),
-                lane.drain_select.eq(Cat(sequencer.select_0[number], sequencer.select_1[number])),
+                lane.drain_row.eq(drain.row), lane.bank_clear.eq(drain.bank_clear),
+                lane.drain_select.eq(Cat(drain.select_0[number], drain.select_1[number])),
                 getattr(self.collector, f"lane_{number}_bank_0").eq(lane.drain_0),
                 getattr(self.collector, f"lane_{number}_bank_1").eq(lane.drain_1)]
         return m
 
     async def load(self, ctx, tile: dict[str, int], weights: list[list[int]]) -> None:
         """One epilogue; one column of entries for every row of each lane."""
-        ctx.set(self.sequencer.write, 1)
-        ctx.set(self.sequencer.write_data, epilogue_layout(TINY).pack(tile))
+        ctx.set(self.sequencer.load.write, 1)
+        ctx.set(self.sequencer.load.data, epilogue_layout(TINY).pack(tile))
         for lane, values in zip(self.lanes, weights, strict=True):
             for row, weight in enumerate(values):
                 ctx.set(lane.write, 1)
@@ -66,7 +67,7 @@ class Drain:
             ctx.set(lane.data, len(values) - 1)
             await ctx.tick()
             ctx.set(lane.write_last, 0)
-        ctx.set(self.sequencer.write, 0)
+        ctx.set(self.sequencer.load.write, 0)
         ctx.set(self.hold, 0)
 
     async def column(self, ctx, values: list[int]) -> None:

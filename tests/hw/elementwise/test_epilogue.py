@@ -217,7 +217,7 @@ def test_a_cell_takes_issues_per_cell(simulate, seed):
     async def testbench(ctx):
         nonlocal rows
         await bench.load(ctx)
-        ctx.set(bench.unit.done, 1)
+        ctx.set(bench.unit.drain.done, 1)
         for cycle in range(timing.ISSUES_PER_CELL * (cells + timing.O_SKEW) + 8):
             _, _, sample = await ctx.tick().sample(bench.unit.sample)
             rows += sample.valid
