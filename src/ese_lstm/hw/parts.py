@@ -33,7 +33,7 @@ def prefetch(m: Module, reader: ReadPort, entries: wiring.PureInterface, some: V
     """
     m.submodules.prefetch = fifo = SyncFIFO(width=len(reader.data), depth=PREFETCH)
     outstanding = Signal(range(PREFETCH + 1))
-    fetch, take, read, ready = (Signal(name=name) for name in ("fetch", "take", "read", "ready"))
+    fetch, take, read, ready = (Signal(name=name) for name in ("ahead", "take", "read", "ready"))
     word = Signal(len(reader.data), reset_less=True)
     room = outstanding != PREFETCH
     m.d.comb += [fetch.eq(room if some is None else some & room),

@@ -84,7 +84,7 @@ class RtlBackend:
         try:
             yield self._files
         except DeviceError as error:
-            if self._device is None or self._device.running:
+            if self._device is None or not self._device.ended(within_s=1):
                 raise
             raise DeviceError(f"device: the simulator must run, but {self._device.ending()}"
                               ) from error

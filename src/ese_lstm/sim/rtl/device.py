@@ -67,6 +67,14 @@ class SimulatedDevice:
         """The process runs."""
         return self._process.poll() is None
 
+    def ended(self, within_s: float) -> bool:
+        """Whether the process ends within that time: its sockets close a moment before it does."""
+        try:
+            self._process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     @property
     def process_id(self) -> int:
         """Of the simulator."""
