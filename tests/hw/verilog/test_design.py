@@ -70,7 +70,7 @@ def test_ports_are_those_of_the_text(exported: Design) -> None:
     for unit in exported.units.values():
         body = unit.verilog[unit.verilog.index(f"module {unit.name}("):]
         found = {(name, direction, int(high or 0) + 1) for direction, high, name in re.findall(
-            r"^  (input|output) (?:\[(\d+):0\] )?(\w+) *;", body[:body.index("endmodule")],
+            r"^  (input|output) (?:\[(\d+):0\] )?\\?(\w+) *;", body[:body.index("endmodule")],
             re.MULTILINE)}
         assert {(port.name, port.direction, port.width) for port in unit.ports} == found
         checked += len(found)
