@@ -80,6 +80,12 @@ def test_a_cache_whose_path_has_a_space(monkeypatch: pytest.MonkeyPatch, tmp_pat
     built = build(emit(Register(), "t_register"), "t_register")
     assert built.directory.is_relative_to(tmp_path / "my cache")
     assert simulate(built, "right")["taken"] == 29
+    # What no design changes is compiled once: the next one is linked with what lies there.
+    objects = list((tmp_path / "my cache").rglob("runtime.*/verilated*.o"))
+    assert len(objects) > 2
+    objects[0].write_bytes(b"no object")
+    with pytest.raises(SimulationError, match=objects[0].name):
+        build("module t_next(input a, output b); assign b = a; endmodule\n", "t_next")
 
 
 def test_packages_whose_path_has_a_space(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

