@@ -36,14 +36,24 @@ class ElementwiseChannel(wiring.Component):
 
     Every channel has its own copy, fed the same valid, kind, gate and shift.
 
-    Parameters: config.
-    Members, all In of one sample: valid(1), 0 in an idle cycle; kind(KIND_BITS), type of the unit;
-    gate(2), its row, i f g o = 0 1 2 3; shift(SHIFT_BITS); acc, bias (acc_bits, signed),
-    accumulator units; peephole (peephole_bits, signed), accumulator units per cell unit; cell_in
-    (cell_bits, signed); active(1), 0 forces this sample's outputs to 0.
-    Out: cell_out (cell_bits, signed) and cell_valid, for gate g; result (act_bits, signed) and
-    result_valid, for gate o and linear rows. Outputs mean nothing while not valid. The valids are
-    delayed copies and follow no reset.
+    Parameters
+    ----------
+    config: engine configuration; uses act_bits, acc_bits, cell_bits, cell_frac, peephole_bits.
+
+    Members
+    -------
+    valid: a sample is here; 0 in an idle cycle.
+    kind, gate: type of its unit; the row's number in it, i f g o = 0 1 2 3.
+    acc, bias: acc_bits, signed, accumulator units.
+    shift: of the requantiser.
+    peephole: peephole_bits, signed, accumulator units per cell unit.
+    cell_in: cell_bits, signed.
+    active: 0 forces this sample's outputs to 0.
+    cell_out, cell_valid: cell_bits, signed, for gate g.
+    result, result_valid: act_bits, signed, for gate o and linear rows.
+
+    Outputs mean nothing while not valid. The valids are delayed copies and follow no reset.
+
     Latency: timing.RESULT = 13 to result, timing.CELL = 14 to cell_out. Throughput: one sample a
     cycle, no flow control.
     Resources: four multipliers, each with operand and product registers as a DSP48E2 has them.
