@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from ese_lstm.bench.ablations.studies import STUDIES, Bench, run_studies
-from ese_lstm.bench.ablations.study import Column, Plot, Study, draw
+from ese_lstm.bench.ablations import STUDIES, Bench, run_studies
+from ese_lstm.bench.study import Column, Plot, Study, draw
 from ese_lstm.bench.workload import reduced_workload
 from ese_lstm.cli.main import main
 from ese_lstm.compress.synthetic import random_network

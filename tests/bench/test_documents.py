@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ese_lstm.bench.ablations.studies import STUDIES
+from ese_lstm.bench.ablations import STUDIES
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "benchmarks.md").read_text()

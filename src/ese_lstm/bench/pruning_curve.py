@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..contract.files import write_contents
 from ..search.curve import DENSE, CurvePoint
-from .ablations.study import Column, Plot, Study, Value
+from .study import Column, Plot, Study, Value
 
 NAME = "pruning-curve"
 

@@ -6,7 +6,6 @@ import numpy as np
 
 from ese_lstm.compress.read import formats
 from ese_lstm.compress.read.checkpoint import load_network
-from ese_lstm.compress.read.reader import readers
 
 TOY = '''
 import numpy as np
@@ -22,7 +21,7 @@ READER = Reader((".toy",), read, Stated("ifgo", "TOY", "toys"))
 
 
 def test_no_two_formats_accept_the_same_file():
-    suffixes = Counter(suffix for reader in readers() for suffix in reader.suffixes)
+    suffixes = Counter(suffix for reader in formats.readers() for suffix in reader.suffixes)
     assert set(suffixes.values()) == {1} and {".pt", ".safetensors", ".onnx"} <= set(suffixes)
     assert all(suffix.startswith(".") for suffix in suffixes)
 

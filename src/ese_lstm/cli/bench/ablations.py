@@ -27,8 +27,8 @@ def ablations(names: tuple[str, ...], output: Path, cache: Path, reduced: bool) 
     for name, extra in {"channels": "sim", "trained-weights": "compress"}.items():
         if name in names or not names:
             needs(extra)
-    from ...bench.ablations.studies import Bench, run_studies
-    from ...bench.ablations.study import write_study
+    from ...bench.ablations import Bench, run_studies
+    from ...bench.study import write_study
     from ...bench.workload import chosen_workload
 
     for study in run_studies(names, Bench(chosen_workload(None, reduced), cache=cache)):

@@ -50,8 +50,8 @@ def pruning_curve(ctx: click.Context, /, dataset: Path, start: Path, output: Pat
     needs("bench")
     needs("train", "torch")
     check_folder(output)
-    from ...bench.ablations.study import write_study
     from ...bench.pruning_curve import studies, write_points
+    from ...bench.study import write_study
     from ...search.curve import CURVES, CurveOptions, run_curves
     from ...train.data.dataset import Dataset
 

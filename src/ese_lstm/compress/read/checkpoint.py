@@ -11,10 +11,11 @@ from pathlib import Path
 
 from ...contract.errors import EseError
 from ..network import Network
+from .formats import reader_of
 from .left import note_left, refuse_lost, shown
 from .names import Tensors, apply_key_map, mapped_name, quoted
 from .parts import choose
-from .reader import Reader, reader_of
+from .reader import Reader
 from .state_dict import TORCH_GATE_ORDER, Place, parse_gate_order, read_layers
 
 

@@ -1,16 +1,12 @@
-"""What a reader of a format is, what it gives, and where the readers are found."""
+"""What a reader of a format is, and what it gives."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import Any
 
 from numpy.typing import NDArray
 
-from ...contract.errors import EseError
-from . import formats
 from .names import Tensors
 
 
@@ -73,22 +69,3 @@ class Reader:
     suffixes: tuple[str, ...]
     read: Callable[[Path, str | None, Collection[str]], TensorFile]
     stated: Stated | None = None
-
-
-def readers() -> tuple[Reader, ...]:
-    """Of every format: those of plain tensors first, then by the modules' names."""
-    found: list[Reader] = [import_module(f"{formats.__name__}.{module.name}").READER
-                           for module in iter_modules(formats.__path__)]
-    return tuple(sorted(found, key=lambda reader: reader.stated is not None))
-
-
-def reader_of(path: Path) -> Reader:
-    """The reader of a file, by its suffix. Raises EseError unless it is a file that has one."""
-    if not path.is_file():
-        raise EseError(f"checkpoint: must be a file, got {str(path)!r}")
-    known = readers()
-    for reader in known:
-        if path.suffix in reader.suffixes:
-            return reader
-    suffixes = ", ".join(suffix for reader in known for suffix in reader.suffixes)
-    raise EseError(f"checkpoint: must end in {suffixes}, got {path.name!r}")

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...contract.config import EngineConfig
+from ...contract.counters import ENGINE_COUNTERS
 from ...contract.errors import EseError
 from ...contract.frames import integer_frames
 from ...contract.image import Image
 from ...contract.memory import MemoryTiming
 from ...contract.shell import ShellConfig
-from ...hw.counters import COUNTERS
 from ...hw.layouts import frame_in_layout, frame_out_layout
 from ...hw.verilog.export import TOP, design
 from ..steady import SteadyState
@@ -115,7 +115,7 @@ def _simulate(image: Image, frames: NDArray[np.integer], active: NDArray[np.bool
     simulator = build(verilog, top, progress=progress)
     beats = load_beats(image)
     job = {
-        "frames": len(values), "output_width": widths["output"], "counters": COUNTERS,
+        "frames": len(values), "output_width": widths["output"], "counters": list(ENGINE_COUNTERS),
         "beats": to_bytes(beats, max(beats).bit_length()),
         "words": _frame_words(values, masks[0], masks[1], config, seed),
         "seed": seed, "patience": _patience(image), **pauses}
@@ -151,7 +151,7 @@ def _frames(raw: dict[str, NDArray[Any]], widths: dict[str, int], count: int,
     for number, frame_outputs in enumerate(np.split(outputs, count)):
         yield RtlFrame(frame_outputs, traces["cell"][number], traces["result"][number],
                        {name: int(value) for name, value in
-                        zip(COUNTERS, raw["counters"][number], strict=True)})
+                        zip(ENGINE_COUNTERS, raw["counters"][number], strict=True)})
 
 
 def _frame_words(frames: Ints, active: NDArray[np.bool_], start: NDArray[np.bool_],

@@ -4,19 +4,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...contract.errors import EseError
-from ...contract.published import (
+from ..contract.errors import EseError
+from ..contract.published import (
     QUEUE_DEPTH,
     SPEEDUP_BALANCED,
     SPEEDUP_DENSITY,
     SPEEDUP_UNBALANCED,
 )
-from ...contract.timing import ISSUES_PER_CELL
-from ...sim.golden.cycles import CycleReport, simulate_model
-from ..figures import dense_tops, rates
-from ..measure import measure
-from ..workload import Workload
+from ..contract.timing import ISSUES_PER_CELL
+from ..sim.golden.cycles import CycleReport, simulate_model
+from .figures import dense_tops, rates
+from .measure import measure
 from .study import Column, Plot, Study
+from .workload import Workload
 
 MODEL = ("Cycles are the cycle model's, which predicts the Verilog's exactly "
          "(`tests/bench/test_model.py`; `ese bench engine` at full size).")
@@ -75,8 +75,8 @@ def pruning(bench: Bench) -> Study:
 
 def trained_weights(bench: Bench) -> Study:
     """Balanced against unbalanced pruning of a real speech network."""
-    from ...compress.read.checkpoint import load_network
-    from ...demo.fetch import fetch_checkpoint
+    from ..compress.read.checkpoint import load_network
+    from ..demo.fetch import fetch_checkpoint
 
     network = load_network(fetch_checkpoint(bench.cache))
     return _pruning(bench, bench.base.replace(network=network, shapes=()), "trained-weights",

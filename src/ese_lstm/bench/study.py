@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ...contract.files import write_contents
-from ...report.table import Table
+from ..contract.files import write_contents
+from ..report.table import Table
 
 Value = int | float | str | None
 COMMAND = "ese bench ablations"

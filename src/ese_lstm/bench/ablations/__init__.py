@@ -1,1 +1,0 @@
-"""Design choices, one at a time, measured by the cycle model."""
