@@ -77,7 +77,6 @@ class ElementwiseChannel(wiring.Component):
         m = Module()
         config = self._config
         act, frac = config.act_bits, config.act_bits - 1
-        product_bits = config.act_bits + config.cell_bits
         lstm = is_kind(self.kind, LSTM)
 
         requantise, cell_1 = self._preactivation(m, lstm)
@@ -95,28 +94,11 @@ class ElementwiseChannel(wiring.Component):
             round_shift(cell_4, config.cell_frac - (act - 4)), act))
         m.d.comb += cell_unit.x.eq(cell_input_5)
 
-        # One multiplier for f·c', i·g and o·tanh(c).
         assert summed + timing.ACTIVATION == timing.GATE
         gate_10 = delay(m, gate_5, timing.ACTIVATION, "gate_late")
         lstm_10 = delay(m, self.valid & lstm, timing.GATE, "lstm")
         cell_10 = delay(m, cell_4, timing.GATE - summed + 1, "cell_late")
-        i_11 = Signal(signed(act), reset_less=True)
-        factor_11 = Signal(signed(act), reset_less=True)
-        other_11 = Signal(signed(config.cell_bits), reset_less=True)
-        product_12 = Signal(signed(product_bits), reset_less=True)
-        with m.If(lstm_10 & (gate_10 == GATE_I)):
-            m.d.sync += i_11.eq(gate_unit.y)
-        m.d.sync += [
-            factor_11.eq(Mux(gate_10 == GATE_G, i_11, gate_unit.y)),
-            product_12.eq(factor_11 * other_11),
-        ]
-        with m.Switch(gate_10):
-            with m.Case(GATE_G):
-                m.d.sync += other_11.eq(gate_unit.y)
-            with m.Case(GATE_O):
-                m.d.sync += other_11.eq(cell_unit.y)
-            with m.Default():
-                m.d.sync += other_11.eq(cell_10)
+        product_12 = self._multiply(m, lstm_10, gate_10, cell_10, gate_unit.y, cell_unit.y)
 
         gate_12 = delay(m, gate_10, 2, "gate_product")
         lstm_12 = delay(m, lstm_10, 2, "lstm_product")
@@ -163,6 +145,29 @@ class ElementwiseChannel(wiring.Component):
         m.d.comb += [requantise.value.eq(sum_3),
                      requantise.shift.eq(delay(m, self.shift, 3, "shift"))]
         return requantise, cell_1
+
+    def _multiply(self, m: Module, lstm_10: Signal, gate_10: Signal, cell_10: Signal,
+                  gate_y: Signal, tanh_c: Signal) -> Signal:
+        """One multiplier for f·c', i·g and o·tanh(c)."""
+        config, act = self._config, self._config.act_bits
+        i_11 = Signal(signed(act), reset_less=True)
+        factor_11 = Signal(signed(act), reset_less=True)
+        other_11 = Signal(signed(config.cell_bits), reset_less=True)
+        product_12 = Signal(signed(act + config.cell_bits), reset_less=True)
+        with m.If(lstm_10 & (gate_10 == GATE_I)):
+            m.d.sync += i_11.eq(gate_y)
+        m.d.sync += [
+            factor_11.eq(Mux(gate_10 == GATE_G, i_11, gate_y)),
+            product_12.eq(factor_11 * other_11),
+        ]
+        with m.Switch(gate_10):
+            with m.Case(GATE_G):
+                m.d.sync += other_11.eq(gate_y)
+            with m.Case(GATE_O):
+                m.d.sync += other_11.eq(tanh_c)
+            with m.Default():
+                m.d.sync += other_11.eq(cell_10)
+        return product_12
 
     def _cell(self, m: Module, product_12: Signal, is_f: Value, active_12: Value) -> Signal:
         """New cell state: f·c' waits for i·g; the one with fewer fraction bits moves up."""

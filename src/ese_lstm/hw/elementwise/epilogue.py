@@ -71,33 +71,26 @@ class EpilogueSequencer(wiring.Component):
         m = Module()
         config = self.config
 
-        epilogues = memory(m, "epilogues", shape=struct(epilogue_layout(config)),
-                           depth=config.epilogue_depth, style="distributed")
-        writer, reader = epilogues.write_port(), epilogues.read_port(domain="comb")
         pointer = Signal(bits_for(config.epilogue_depth))
-        m.d.comb += [writer.en.eq(self.load.write), writer.addr.eq(self.load.address),
-                     writer.data.eq(self.load.data), reader.addr.eq(pointer)]
-        busy, bank, parity = Signal(), Signal(), Signal()
+        word = self._word(m, pointer)
+        begin, busy, bank, parity = Signal(), Signal(), Signal(), Signal()
         tile = _Tile(config)
         lstm = is_kind(tile.kind, LSTM)
         gate = Signal(range(LSTM.size))
         skew, skewed = Signal(range(timing.O_SKEW + 1)), Signal()
-        count_bits = bits_for(config.rows_per_tile + 1)
         # The lead position serves gates i, f, g and linear rows, the trail position gate o.
-        lead = _Position("lead", config, count_bits)
-        trail = _Position("trail", config, count_bits)
+        lead, trail = _Position("lead", config), _Position("trail", config)
 
-        begin = Signal()
         m.d.comb += begin.eq(~busy & self.drain.done.bit_select(bank, 1))
         with m.If(begin):
-            m.d.sync += [busy.eq(1), pointer.eq(Mux(reader.data.end, 0, pointer + 1)),
-                         parity.eq(parity ^ reader.data.end)]
+            m.d.sync += [busy.eq(1), pointer.eq(Mux(word.end, 0, pointer + 1)),
+                         parity.eq(parity ^ word.end)]
         # While idle the next tile is loaded over and over, so that only ``busy`` waits for it.
         with m.If(~busy):
-            tile.load(m, reader.data, parity, self.masks)
+            tile.load(m, word, parity, self.masks)
             m.d.sync += [gate.eq(0), skew.eq(timing.O_SKEW), skewed.eq(0)]
-            lead.restart(m, reader.data)
-            trail.restart(m, reader.data)
+            lead.restart(m, word)
+            trail.restart(m, word)
 
         at_o, is_result, valid, stalled, advance, final = (
             Signal(name=name) for name in ("at_o", "is_result", "valid", "stalled", "advance",
@@ -134,6 +127,15 @@ class EpilogueSequencer(wiring.Component):
             name: Mux(at_o, getattr(trail, name), getattr(lead, name))
             for name in ("lane", "cell", "param")}, issued, bank, final)
         return m
+
+    def _word(self, m: Module, pointer: Signal) -> data.View:
+        """The word of the tile at ``pointer``, in a memory that ``load`` writes."""
+        epilogues = memory(m, "epilogues", shape=struct(epilogue_layout(self.config)),
+                           depth=self.config.epilogue_depth, style="distributed")
+        writer, reader = epilogues.write_port(), epilogues.read_port(domain="comb")
+        m.d.comb += [writer.en.eq(self.load.write), writer.addr.eq(self.load.address),
+                     writer.data.eq(self.load.data), reader.addr.eq(pointer)]
+        return reader.data
 
     def _ask(self, m: Module, tile: "_Tile", slot: Value, gate: Signal, here: dict[str, Value],
              issued: Signal, bank: Signal, final: Signal) -> None:
@@ -174,13 +176,13 @@ class _Position:
     """Registers that point at one cell or linear row of the tile: lane (one-hot), slot in the
     lane's bank, cell and param address, how many are left, if some are and if it is the last."""
 
-    def __init__(self, name: str, config: EngineConfig, count_bits: int) -> None:
+    def __init__(self, name: str, config: EngineConfig) -> None:
         self.lanes = config.lanes
         self.lane = Signal(config.lanes, name=f"{name}_lane")
         self.slot = Signal(config.row_bits, name=f"{name}_slot")
         self.cell = Signal(config.cell_address_bits, name=f"{name}_cell")
         self.param = Signal(config.param_address_bits, name=f"{name}_param")
-        self.left = Signal(count_bits, name=f"{name}_left")
+        self.left = Signal(bits_for(config.rows_per_tile + 1), name=f"{name}_left")
         self.some, self.one = Signal(name=f"{name}_some"), Signal(name=f"{name}_one")
 
     def restart(self, m: Module, tile: data.View) -> None:
