@@ -41,7 +41,8 @@ def check_contents(folder: Path) -> None:
     missing = {f"{info}/licenses/LICENSE", f"{info}/licenses/NOTICE", "ese_lstm/py.typed",
                *modules} - held
     missing |= {*ROOT_FILES, *(f"src/{name}" for name in modules), "tests/conftest.py",
-                "docs/architecture.md"} - found
+                "docs/architecture.md", "examples/density.ipynb", ".github/workflows/test.yml",
+                } - found
     if wrong or missing:
         sys.exit(f"dist: holds {sorted(wrong)}, and lacks {sorted(missing)}")
     print(f"{wheel.name}: {len(held)} files; {archive.name}: {len(found)} files")

@@ -7,11 +7,15 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import pytest
+
 import ese_lstm
 
 ROOT = Path(__file__).parent.parent
 SOURCES = ROOT / "src"
 LINKS = ("boards", "compress", "hw", "sim")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 
 
 def test_the_installed_package_is_this_tree() -> None:
@@ -58,9 +62,8 @@ def test_verilog_can_be_written_without_torch() -> None:
 
 def test_the_lowest_versions_are_those_that_are_tested() -> None:
     """Of all extras but those that make pages and archives; torch is pinned with a reason."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"]
-    asked = [*project["dependencies"],
+    extras = PROJECT["optional-dependencies"]
+    asked = [*PROJECT["dependencies"],
              *(line for name in extras if name not in ("docs", "dist") for line in extras[name])]
     lowest = {match[1]: match[2] for line in asked
               if (match := re.match(r"([\w-]+)(?:\[[\w-]+\])?>=([\w.]+)", line))}
@@ -75,6 +78,45 @@ def test_the_lowest_versions_are_those_that_are_tested() -> None:
 def test_what_make_installs_is_allowed() -> None:
     pinned = (ROOT / "constraints.txt").read_text()
     assert re.search(r"^torch==\d+\.\d+\.\d+$", pinned, re.MULTILINE), "a range may pull CUDA"
+
+
+def test_one_version() -> None:
+    cited = re.search(r"^version: (.*)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    assert cited and cited[1] == PROJECT["version"] == ese_lstm.__version__
+
+
+def test_no_extra_replaces_what_a_user_has() -> None:
+    """Ranges alone, without an upper end but for what changes between minor versions."""
+    extras = PROJECT["optional-dependencies"]
+    asked = [*PROJECT["dependencies"], *(line for name in extras for line in extras[name])]
+    assert len(asked) > 30 and not [line for line in asked if ">=" not in line or "==" in line]
+    limited = {re.split(r"[^\w-]", line)[0] for line in asked if "<" in line}
+    assert limited == {"amaranth", "cocotb"}
+
+
+def test_workflows_run_targets_of_the_makefile() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    run = {target for path in WORKFLOWS for target in
+           re.findall(r"run: make ([\w-]+)", path.read_text())}
+    assert run == {"test", "test-lowest", "docs", "dist-check", "fuzz"}
+    assert run <= targets
+
+
+def test_workflows_test_every_python_that_is_promised() -> None:
+    promised = {match[1] for line in PROJECT["classifiers"]
+                if (match := re.fullmatch(r".*Python :: (3\.\d+)", line))}
+    tested = set(re.findall(r'python: "(.*?)", run: make test}',
+                            (ROOT / ".github/workflows/test.yml").read_text()))
+    assert promised == tested and len(tested) > 2
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_workflows_may_little_and_use_stated_versions(path: Path) -> None:
+    text = path.read_text()
+    assert re.findall(r"^permissions:\n((?:  .*\n)*)", text, re.MULTILINE) == ["  contents: read\n"]
+    assert text.count("permissions:") == 1
+    used = re.findall(r"uses: (.*)", text)
+    assert used and all(re.fullmatch(r"[\w/-]+@v\d+\.\d+\.\d+", name) for name in used)
 
 
 def released(version: str) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ from typing import Any
 
 from griffe import Extension, Object
 
-NAME = r"[\w{}−+]+(?: \([^)]*\))?"
-ITEM = re.compile(rf"({NAME}(?:(?:, | … | → ){NAME})*): ")
+NAME = r"[\w{}−+…]+(?: \([^)]*\))?"
+ITEM = re.compile(rf"({NAME}(?:(?:, |; | … | → ){NAME})*): ")
 REFERENCE = re.compile(r":(?:class|func|meth|mod|attr|data):(`[^`]+`)")
 POWER = re.compile(r"(?<=\w)\*\*(?=[\w(−])")
 """Not the beginning of bold text."""
@@ -18,21 +18,23 @@ POWER = re.compile(r"(?<=\w)\*\*(?=[\w(−])")
 
 def markdown(text: str) -> str:
     """The docstring with titles in bold and items as lists."""
-    lines, items = list[str](), False
+    lines, section, listed = list[str](), False, False
     source = REFERENCE.sub(r"\1", text).split("\n")
     for line, below in zip(source, [*source[1:], ""], strict=True):
         if line and set(line) <= {"-"}:
             continue
         if line and below and set(below) <= {"-"}:
             lines += ["", f"**{line}**", ""]
-            items = True
+            section, listed = True, False
             continue
-        items = items and bool(line)
+        section = section and bool(line)
         if not line.startswith("    "):  # no code block
             line = "`".join(part if number % 2 else POWER.sub(r"\*\*", part)
                             for number, part in enumerate(line.split("`")))
-        if items:
-            line = ITEM.sub(r"- `\1`: ", line, count=1) if ITEM.match(line) else f"    {line}"
+        if section and ITEM.match(line):
+            listed, line = True, ITEM.sub(r"- `\1`: ", line, count=1)
+        elif section and listed:
+            line = f"    {line}"
         lines.append(line)
     return "\n".join(lines)
 

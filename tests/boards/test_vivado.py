@@ -4,11 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
-from amaranth.build import DiffPairs
+from amaranth.build import Clock, DiffPairs, Pins, Resource
 from amaranth.hdl import Cat, Elaboratable, Module, Signal
 from amaranth.lib import io
 
 from ese_lstm.boards.adm_pcie_ku3 import PCIE_LANES, ADMPCIEKU3Platform
+from ese_lstm.boards.board import Board
+from ese_lstm.boards.known import BOARDS
 from ese_lstm.boards.vivado import TOP, board_constraints, write_project
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
@@ -69,6 +71,24 @@ def test_board_constraints_name_every_pin_once() -> None:
     assert "{PACKAGE_PIN K22 IOSTANDARD LVCMOS18} [get_ports perst_n]" in text
     assert "{PACKAGE_PIN AN3} [get_ports {pcie_tx_n[7]}]" in text
     assert "Not tested on hardware" in text
+
+
+class OtherBoard(Board):
+    title, sources, status, pcie_lanes = "Other card", "its schematic", "pins", 4
+    device, package, speed, default_clk = "xcku115", "flva1517", "2-e", "clk100"
+    resources = (Resource("clk100", 0, Pins("A1", dir="i"), Clock(100e6)),)
+    connectors = ()
+    configuration = {"CFGBVS": "VCCO"}  # noqa: RUF012
+
+
+def test_another_board_is_an_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BOARDS, "other", OtherBoard)
+    script, _, pins = write_project(PRESETS["tiny"], tmp_path, board="other")
+    assert pins.name == "other.xdc" and "other.xdc" in script.read_text()
+    assert "-part xcku115-flva1517-2-e" in script.read_text()
+    text = pins.read_text()
+    assert "# Other card, xcku115-flva1517-2-e: pins" in text and "Sources: its schematic." in text
+    assert "{PACKAGE_PIN A1} [get_ports clk100]" in text and "ADM" not in text
 
 
 def test_platform_prepares_a_design_for_vivado() -> None:

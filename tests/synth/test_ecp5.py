@@ -9,8 +9,8 @@ from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.errors import EseError
 from ese_lstm.hw.spmv.collector import Collector
 from ese_lstm.hw.verilog import emit
-from ese_lstm.hw.verilog.design import Design
-from ese_lstm.synth import ecp5, yosys
+from ese_lstm.hw.verilog.design import Design, Port, Unit
+from ese_lstm.synth import ecp5, units, yosys
 
 CONFIG = PRESETS["tiny"].replace(acc_bits=28, lanes=1, channels=1)
 
@@ -25,10 +25,10 @@ def test_every_port_is_registered(collector: Design) -> None:
     wrapper = text[text.index("module wrapper"):]
     inputs, outputs = 1 + 2 * CONFIG.acc_bits, CONFIG.acc_bits
     assert f"reg [{inputs - 1}:0] in;" in wrapper and f"wire [{outputs - 1}:0] out;" in wrapper
-    assert f".row(out[{outputs - 1}:0])" in wrapper
+    assert f".\\row (out[{outputs - 1}:0])" in wrapper
     assert ".clk(clk)" in wrapper and "kept <= out;" in wrapper
     for name in ("rst", "lane_0_bank_0", "lane_0_bank_1"):
-        assert f".{name}(in[" in wrapper
+            assert f".\\{name} (in[" in wrapper
 
 
 def test_a_small_unit_is_placed_and_routed(collector: Design, tmp_path: Path) -> None:
@@ -51,6 +51,21 @@ def test_the_slowest_path_between_clock_edges_is_read(tmp_path: Path) -> None:
             {"from": "posedge clk", "to": "posedge clk", "path": [step, step | {"net": "n"}]}]}))
     assert ecp5.read_report("unit", report) == ecp5.Placed(
         "unit", 150.5, {"TRELLIS_FF": 3}, ("1.23 ns logic b", "1.23 ns logic n"))
+
+
+def test_a_port_may_have_the_name_of_a_keyword(tmp_path: Path) -> None:
+    inner = Unit("inner", "", (Port("output", "output", 1),), ("inner",), ())
+    task = yosys.Task("outer", "module outer(output a);\n  inner inner(.\\output (a));\nendmodule\n"
+                      + units.stub(inner), "opt", tmp_path)
+    assert set(yosys.run_all([task], jobs=1)) == {"outer"}
+
+
+def test_the_unit_that_fails_is_named_not_one_beside_it(tmp_path: Path) -> None:
+    tasks = [yosys.Task(name, f"module {name}(input a); {body} endmodule", yosys.ECP5, tmp_path)
+             for name, body in (("sound", ""), ("broken", "assign b c;"))]
+    with pytest.raises(EseError, match="^synthesis: broken must be mapped"):
+        yosys.run_all(tasks, jobs=2)
+    assert tasks[0].done
 
 
 def test_verilog_that_yosys_refuses_is_named(tmp_path: Path) -> None:

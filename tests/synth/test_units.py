@@ -33,7 +33,7 @@ def test_zeros_are_left_out_and_values_are_not() -> None:
 
 
 def test_what_is_placed_in_a_unit_is_a_black_box() -> None:
-    stub = "(* blackbox *)\nmodule leaf(a);\n  input [3:0] a;\nendmodule\n"
+    stub = "(* blackbox *)\nmodule leaf(\\a );\n  input [3:0] \\a ;\nendmodule\n"
     assert units.stub(UNITS["leaf"]) == stub
     assert units.source(UNITS["pair"], UNITS).count(stub) == 1
     assert "blackbox" not in units.source(UNITS["leaf"], UNITS)

@@ -12,14 +12,15 @@ DDR3, QSFP and flash pins are left out: nothing here drives them.
 from typing import ClassVar
 
 from amaranth.build import Attrs, Clock, Connector, DiffPairs, Pins, PinsN, Resource, Subsignal
-from amaranth.vendor import XilinxPlatform
+
+from .board import Board
 
 PCIE_LANES = 8
 _TX_P, _TX_N = "AC4 AE4 AG4 AH6 AK6 AL4 AM6 AN4", "AC3 AE3 AG3 AH5 AK5 AL3 AM5 AN3"
 _RX_P, _RX_N = "AB2 AD2 AF2 AH2 AJ4 AK2 AM2 AP2", "AB1 AD1 AF1 AH1 AJ3 AK1 AM1 AP1"
 
 
-class ADMPCIEKU3Platform(XilinxPlatform):
+class ADMPCIEKU3Platform(Board):
     """ADM-PCIE-KU3 with ``xcku060-ffva1156-2-e``; Vivado only.
 
     Resources: ``clk200`` (200 MHz, LVDS with internal termination), ``perst`` (PCIe reset, low
@@ -30,6 +31,8 @@ class ADMPCIEKU3Platform(XilinxPlatform):
 
     title = "Alpha Data ADM-PCIE-KU3"
     pcie_lanes = PCIE_LANES
+    sources = ("open-power/snap hardware/setup/ADKU3, "
+               "slaclab/axi-pcie-core hardware/AlphaDataKu3/xdc")
     status = "pins and an out-of-context Vivado project; not tested on hardware"
     device = "xcku060"
     package = "ffva1156"
@@ -47,9 +50,3 @@ class ADMPCIEKU3Platform(XilinxPlatform):
     ]
     connectors: ClassVar[list[Connector]] = []
     configuration: ClassVar[dict[str, str]] = {"CFGBVS": "GND", "CONFIG_VOLTAGE": "1.8"}
-    """Voltage of the configuration bank; properties of the design."""
-
-    @property
-    def part(self) -> str:
-        """The part as Vivado names it."""
-        return f"{self.device}-{self.package}-{self.speed}"

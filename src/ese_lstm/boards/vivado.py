@@ -13,7 +13,8 @@ from amaranth.build import Attrs, DiffPairs, Pins, Resource, Subsignal
 
 from ..contract.config import EngineConfig
 from ..contract.files import write_atomically
-from .adm_pcie_ku3 import ADMPCIEKU3Platform
+from .board import Board
+from .known import BOARDS
 
 TOP = "ese_engine"
 
@@ -65,33 +66,35 @@ create_clock -name clk -period {period:.3f} [get_ports clk]
 """
 
 _BOARD = """\
-# Alpha Data ADM-PCIE-KU3, {part}: pins for a design around the engine's AXI shell.
-# Sources: open-power/snap hardware/setup/ADKU3, slaclab/axi-pcie-core hardware/AlphaDataKu3/xdc.
+# {board.title}, {board.part}: pins for a design around the engine's AXI shell.
+# Sources: {board.sources}.
 # Not tested on hardware.
 """
 
 
-def write_project(config: EngineConfig, folder: Path, verilog: str = f"{TOP}.v") -> list[Path]:
-    """Write project script, timing and board constraints beside the exported ``verilog``.
+def write_project(config: EngineConfig, folder: Path, verilog: str = f"{TOP}.v",
+                  board: str = "adm_pcie_ku3") -> list[Path]:
+    """Write project script, timing and constraints of a board of BOARDS beside the exported
+    ``verilog``.
 
-    Returns the files: ``ese_engine.tcl``, ``ese_engine.xdc``, ``adm_pcie_ku3.xdc``; the same text
+    Returns the files: ``ese_engine.tcl``, ``ese_engine.xdc``, the board's ``.xdc``; the same text
     for the same configuration. Raises EseError if ``folder`` cannot be written.
     """
-    platform = ADMPCIEKU3Platform()
-    board = "adm_pcie_ku3.xdc"
+    platform, constraints = BOARDS[board](), f"{board}.xdc"
     texts = {
         f"{TOP}.tcl": _PROJECT.format(
-            top=TOP, verilog=verilog, part=platform.part, constraints=board, lanes=config.lanes,
-            channels=config.channels, multipliers=config.multipliers, clock_mhz=config.clock_mhz),
+            top=TOP, verilog=verilog, part=platform.part, constraints=constraints,
+            lanes=config.lanes, channels=config.channels, multipliers=config.multipliers,
+            clock_mhz=config.clock_mhz),
         f"{TOP}.xdc": _TIMING.format(period=1e3 / config.clock_mhz),
-        board: board_constraints(platform),
+        constraints: board_constraints(platform),
     }
     return [_write(folder / name, text) for name, text in texts.items()]
 
 
-def board_constraints(platform: ADMPCIEKU3Platform) -> str:
+def board_constraints(platform: Board) -> str:
     """XDC of every resource of the platform; ports are named ``resource[_subsignal][bit]``."""
-    lines = [_BOARD.format(part=platform.part).rstrip()]
+    lines = [_BOARD.format(board=platform).rstrip()]
     for resource in type(platform).resources:
         lines.append("")
         lines += _resource_lines(resource)

@@ -52,7 +52,7 @@ def wrapped(design: Design) -> str:
             low = offsets[port.direction]
             offsets[port.direction] = high = low + port.width
             side = "in" if port.direction == "input" else "out"
-            wires.append(f".{port.name}({side}[{high - 1}:{low}])")
+            wires.append(f".{port.identifier}({side}[{high - 1}:{low}])")
     inputs, outputs = offsets["input"], offsets["output"]
     return f"""{design.verilog}
 module wrapper(input clk, input shift_in, input load, output shift_out);

@@ -19,9 +19,9 @@ def source(unit: Unit, units: Mapping[str, Unit]) -> str:
 
 def stub(unit: Unit) -> str:
     """The unit as a black box: its ports without contents."""
-    ports = "".join(f"  {port.direction} [{port.width - 1}:0] {port.name};\n"
+    ports = "".join(f"  {port.direction} [{port.width - 1}:0] {port.identifier};\n"
                     for port in unit.ports)
-    names = ", ".join(port.name for port in unit.ports)
+    names = ", ".join(port.identifier for port in unit.ports)
     return f"(* blackbox *)\nmodule {unit.name}({names});\n{ports}endmodule\n"
 
 

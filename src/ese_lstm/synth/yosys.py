@@ -4,7 +4,7 @@ import json
 import multiprocessing
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -69,18 +69,16 @@ def run_all(tasks: Iterable[Task], *, jobs: int,
     the unit and the log if Yosys fails.
     """
     seconds: dict[str, float] = {}
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
-        running = {pool.submit(_run, task): task for task in tasks if not task.done}
-        for future in as_completed(running):
-            task = running[future]
-            error = future.exception()
-            if error is not None:
-                raise EseError(f"synthesis: {task.name} must be mapped by Yosys, but it failed: "
-                               f"{task.json.with_suffix('.log')}") from error
-            seconds[task.name] = future.result()
-            if progress:
-                progress(task.name, seconds[task.name])
+    with ThreadPoolExecutor(jobs) as pool:
+        running = {pool.submit(_process, task): task for task in tasks if not task.done}
+        try:
+            for future in as_completed(running):
+                task = running[future]
+                seconds[task.name] = future.result()
+                if progress:
+                    progress(task.name, seconds[task.name])
+        finally:
+            pool.shutdown(cancel_futures=True)
     return seconds
 
 
@@ -90,8 +88,19 @@ def netlist(task: Task) -> Netlist:
     return module
 
 
-def _run(task: Task) -> float:
+def _process(task: Task) -> float:
+    """Seconds of the task in a process of its own, which Yosys may end."""
     begin = perf_counter()
+    process = multiprocessing.get_context("spawn").Process(target=_run, args=(task,))
+    process.start()
+    process.join()
+    if process.exitcode or not task.done:
+        raise EseError(f"synthesis: {task.name} must be mapped by Yosys, but it failed: "
+                       f"{task.json.with_suffix('.log')}")
+    return perf_counter() - begin
+
+
+def _run(task: Task) -> None:
     task.folder.mkdir(parents=True, exist_ok=True)
     task.json.unlink(missing_ok=True)
     task.source.write_text(task.text)
@@ -107,5 +116,4 @@ def _run(task: Task) -> float:
             f"write_json {task.json}.part"):
         libyosys.run_pass(command, design)
     Path(f"{task.json}.part").replace(task.json)
-    return perf_counter() - begin
 

@@ -24,15 +24,23 @@ class ActivationUnit(wiring.Component):
     The sign is applied before the sum, so that one add/subtract finishes the result:
     −floor(z / 2**n) = floor((2**n − 1 − z) / 2**n) with z = {base, half} + slope·rest.
 
-    Parameters: config. functions: which of contract.tables.FUNCTIONS the table holds, in that
-    order; with one function alone the table is half as deep and there is no ``tanh`` member.
-    Members: x In(signed(act_bits)), act_bits − 4 fraction bits; tanh In(1), 0 = σ, 1 = tanh;
-    y Out(signed(act_bits)), act_bits − 1 fraction bits.
+    Parameters
+    ----------
+    config: engine configuration; uses act_bits.
+    functions: which of contract.tables.FUNCTIONS the table holds, in that order; with one function
+    alone the table is half as deep and there is no ``tanh`` member. Raises EseError for others.
+
+    Members
+    -------
+    x: act_bits, signed, act_bits − 4 fraction bits.
+    tanh: 0 = σ, 1 = tanh.
+    y: act_bits, signed, act_bits − 1 fraction bits.
+
     Latency: timing.ACTIVATION = 5: magnitude, table, multiplier operands, product, sum.
     Throughput: one value a cycle, no flow control.
     Resources: one multiplier (operand, product and sum registers are a DSP48E2's A/B, M and P),
     one ROM of 2**index_bits words {base, slope} per function, read synchronously.
-    Raises EseError for an unknown function. Source: tables after ESE (Han et al., FPGA'17 [rec]);
+    Source: tables after ESE (Han et al., FPGA'17 [rec]);
     interpolation is ours.
     """
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import C, Elaboratable, Module, Mux, Signal, signed
+from amaranth.hdl import C, Elaboratable, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -36,14 +36,24 @@ class ElementwiseChannel(wiring.Component):
 
     Every channel has its own copy, fed the same valid, kind, gate and shift.
 
-    Parameters: config.
-    Members, all In of one sample: valid(1), 0 in an idle cycle; kind(KIND_BITS), type of the unit;
-    gate(2), its row, i f g o = 0 1 2 3; shift(SHIFT_BITS); acc, bias (acc_bits, signed),
-    accumulator units; peephole (peephole_bits, signed), accumulator units per cell unit; cell_in
-    (cell_bits, signed); active(1), 0 forces this sample's outputs to 0.
-    Out: cell_out (cell_bits, signed) and cell_valid, for gate g; result (act_bits, signed) and
-    result_valid, for gate o and linear rows. Outputs mean nothing while not valid. The valids are
-    delayed copies and follow no reset.
+    Parameters
+    ----------
+    config: engine configuration; uses act_bits, acc_bits, cell_bits, cell_frac, peephole_bits.
+
+    Members
+    -------
+    valid: a sample is here; 0 in an idle cycle.
+    kind, gate: type of its unit; the row's number in it, i f g o = 0 1 2 3.
+    acc, bias: acc_bits, signed, accumulator units.
+    shift: of the requantiser.
+    peephole: peephole_bits, signed, accumulator units per cell unit.
+    cell_in: cell_bits, signed.
+    active: 0 forces this sample's outputs to 0.
+    cell_out, cell_valid: cell_bits, signed, for gate g.
+    result, result_valid: act_bits, signed, for gate o and linear rows.
+
+    Outputs mean nothing while not valid. The valids are delayed copies and follow no reset.
+
     Latency: timing.RESULT = 13 to result, timing.CELL = 14 to cell_out. Throughput: one sample a
     cycle, no flow control.
     Resources: four multipliers, each with operand and product registers as a DSP48E2 has them.
@@ -77,28 +87,9 @@ class ElementwiseChannel(wiring.Component):
         m = Module()
         config = self._config
         act, frac = config.act_bits, config.act_bits - 1
-        product_bits = config.act_bits + config.cell_bits
         lstm = is_kind(self.kind, LSTM)
 
-        # Pre-activation: acc + bias + peephole·cell_in, shifted and saturated.
-        peephole_1 = Signal(signed(config.peephole_bits), reset_less=True)
-        cell_1 = Signal(signed(config.cell_bits), reset_less=True)
-        peephole_product_2 = Signal(signed(config.peephole_bits + config.cell_bits),
-                                    reset_less=True)
-        biased_1 = Signal(signed(config.acc_bits + 1), reset_less=True)
-        biased_2 = Signal.like(biased_1)
-        sum_3 = Signal(signed(1 + max(len(biased_2), len(peephole_product_2))), reset_less=True)
-        m.d.sync += [
-            peephole_1.eq(Mux(lstm, self.peephole, 0)),
-            cell_1.eq(self.cell_in),
-            peephole_product_2.eq(peephole_1 * cell_1),
-            biased_1.eq(self.acc + self.bias),
-            biased_2.eq(biased_1),
-            sum_3.eq(biased_2 + peephole_product_2),
-        ]
-        m.submodules.requantise = requantise = Requantise(width=len(sum_3), bits=act)
-        m.d.comb += [requantise.value.eq(sum_3),
-                     requantise.shift.eq(delay(m, self.shift, 3, "shift"))]
+        requantise, cell_1 = self._preactivation(m, lstm)
         summed = 3 + timing.REQUANTISE
 
         # Gate, and in parallel tanh of the cell state that came with the sample.
@@ -113,50 +104,18 @@ class ElementwiseChannel(wiring.Component):
             round_shift(cell_4, config.cell_frac - (act - 4)), act))
         m.d.comb += cell_unit.x.eq(cell_input_5)
 
-        # One multiplier for f·c', i·g and o·tanh(c).
         assert summed + timing.ACTIVATION == timing.GATE
         gate_10 = delay(m, gate_5, timing.ACTIVATION, "gate_late")
         lstm_10 = delay(m, self.valid & lstm, timing.GATE, "lstm")
         cell_10 = delay(m, cell_4, timing.GATE - summed + 1, "cell_late")
-        i_11 = Signal(signed(act), reset_less=True)
-        factor_11 = Signal(signed(act), reset_less=True)
-        other_11 = Signal(signed(config.cell_bits), reset_less=True)
-        product_12 = Signal(signed(product_bits), reset_less=True)
-        with m.If(lstm_10 & (gate_10 == GATE_I)):
-            m.d.sync += i_11.eq(gate_unit.y)
-        m.d.sync += [
-            factor_11.eq(Mux(gate_10 == GATE_G, i_11, gate_unit.y)),
-            product_12.eq(factor_11 * other_11),
-        ]
-        with m.Switch(gate_10):
-            with m.Case(GATE_G):
-                m.d.sync += other_11.eq(gate_unit.y)
-            with m.Case(GATE_O):
-                m.d.sync += other_11.eq(cell_unit.y)
-            with m.Default():
-                m.d.sync += other_11.eq(cell_10)
+        product_12 = self._multiply(m, lstm_10, gate_10, cell_10, gate_unit.y, cell_unit.y)
 
         gate_12 = delay(m, gate_10, 2, "gate_product")
         lstm_12 = delay(m, lstm_10, 2, "lstm_product")
         linear_12 = delay(m, self.valid & ~lstm, timing.GATE + 2, "linear")
         active_12 = delay(m, self.active, timing.GATE + 2, "active")
 
-        # New cell state: f·c' waits for i·g; the one with fewer fraction bits moves up.
-        kept_lift = max(frac - config.cell_frac, 0)
-        gated_lift = max(config.cell_frac - frac, 0)
-        kept_13 = Signal(signed(product_bits), reset_less=True)
-        kept_term = kept_13.shift_left(kept_lift)
-        gated_term = product_12[:2 * act].as_signed().shift_left(gated_lift)
-        cell_sum_13 = Signal((kept_term + gated_term).shape(), reset_less=True)
-        active_13 = delay(m, active_12, 1, "active_sum")
-        cell_14 = Signal(signed(config.cell_bits), reset_less=True)
-        with m.If(lstm_12 & (gate_12 == GATE_F)):
-            m.d.sync += kept_13.eq(product_12)
-        rounded_cell = round_shift(cell_sum_13, frac + kept_lift)
-        m.d.sync += [
-            cell_sum_13.eq(kept_term + gated_term),
-            cell_14.eq(Mux(active_13, saturate(rounded_cell, config.cell_bits), 0)),
-        ]
+        cell_14 = self._cell(m, product_12, lstm_12 & (gate_12 == GATE_F), active_12)
 
         # Result: o·tanh(c), below 1 in magnitude as both factors are, or the linear row.
         linear_value_12 = delay(m, requantise.y, timing.GATE + 2 - summed, "linear_value")
@@ -173,3 +132,70 @@ class ElementwiseChannel(wiring.Component):
                 delay(m, linear_12 | (lstm_12 & (gate_12 == GATE_O)), 1, "result_valid")),
         ]
         return m
+
+    def _preactivation(self, m: Module, lstm: Value) -> tuple[Requantise, Signal]:
+        """acc + bias + peephole·cell_in, shifted and saturated; and the state that came with it."""
+        config = self._config
+        peephole_1 = Signal(signed(config.peephole_bits), reset_less=True)
+        cell_1 = Signal(signed(config.cell_bits), reset_less=True)
+        peephole_product_2 = Signal(signed(config.peephole_bits + config.cell_bits),
+                                    reset_less=True)
+        biased_1 = Signal(signed(config.acc_bits + 1), reset_less=True)
+        biased_2 = Signal.like(biased_1)
+        sum_3 = Signal(signed(1 + max(len(biased_2), len(peephole_product_2))), reset_less=True)
+        m.d.sync += [
+            peephole_1.eq(Mux(lstm, self.peephole, 0)),
+            cell_1.eq(self.cell_in),
+            peephole_product_2.eq(peephole_1 * cell_1),
+            biased_1.eq(self.acc + self.bias),
+            biased_2.eq(biased_1),
+            sum_3.eq(biased_2 + peephole_product_2),
+        ]
+        m.submodules.requantise = requantise = Requantise(width=len(sum_3), bits=config.act_bits)
+        m.d.comb += [requantise.value.eq(sum_3),
+                     requantise.shift.eq(delay(m, self.shift, 3, "shift"))]
+        return requantise, cell_1
+
+    def _multiply(self, m: Module, lstm_10: Signal, gate_10: Signal, cell_10: Signal,
+                  gate_y: Signal, tanh_c: Signal) -> Signal:
+        """One multiplier for f·c', i·g and o·tanh(c)."""
+        config, act = self._config, self._config.act_bits
+        i_11 = Signal(signed(act), reset_less=True)
+        factor_11 = Signal(signed(act), reset_less=True)
+        other_11 = Signal(signed(config.cell_bits), reset_less=True)
+        product_12 = Signal(signed(act + config.cell_bits), reset_less=True)
+        with m.If(lstm_10 & (gate_10 == GATE_I)):
+            m.d.sync += i_11.eq(gate_y)
+        m.d.sync += [
+            factor_11.eq(Mux(gate_10 == GATE_G, i_11, gate_y)),
+            product_12.eq(factor_11 * other_11),
+        ]
+        with m.Switch(gate_10):
+            with m.Case(GATE_G):
+                m.d.sync += other_11.eq(gate_y)
+            with m.Case(GATE_O):
+                m.d.sync += other_11.eq(tanh_c)
+            with m.Default():
+                m.d.sync += other_11.eq(cell_10)
+        return product_12
+
+    def _cell(self, m: Module, product_12: Signal, is_f: Value, active_12: Value) -> Signal:
+        """New cell state: f·c' waits for i·g; the one with fewer fraction bits moves up."""
+        config = self._config
+        act, frac = config.act_bits, config.act_bits - 1
+        kept_lift = max(frac - config.cell_frac, 0)
+        gated_lift = max(config.cell_frac - frac, 0)
+        kept_13 = Signal(product_12.shape(), reset_less=True)
+        kept_term = kept_13.shift_left(kept_lift)
+        gated_term = product_12[:2 * act].as_signed().shift_left(gated_lift)
+        cell_sum_13 = Signal((kept_term + gated_term).shape(), reset_less=True)
+        active_13 = delay(m, active_12, 1, "active_sum")
+        cell_14 = Signal(signed(config.cell_bits), reset_less=True)
+        with m.If(is_f):
+            m.d.sync += kept_13.eq(product_12)
+        rounded_cell = round_shift(cell_sum_13, frac + kept_lift)
+        m.d.sync += [
+            cell_sum_13.eq(kept_term + gated_term),
+            cell_14.eq(Mux(active_13, saturate(rounded_cell, config.cell_bits), 0)),
+        ]
+        return cell_14

@@ -71,42 +71,26 @@ class EpilogueSequencer(wiring.Component):
         m = Module()
         config = self.config
 
-        epilogues = memory(m, "epilogues", shape=struct(epilogue_layout(config)),
-                           depth=config.epilogue_depth, style="distributed")
-        writer, reader = epilogues.write_port(), epilogues.read_port(domain="comb")
         pointer = Signal(bits_for(config.epilogue_depth))
-        m.d.comb += [writer.en.eq(self.load.write), writer.addr.eq(self.load.address),
-                     writer.data.eq(self.load.data), reader.addr.eq(pointer)]
-        tile = reader.data
-
-        busy, bank, parity = Signal(), Signal(), Signal()
-        kind, output, output_last = Signal(KIND_BITS), Signal(), Signal()
-        lstm = is_kind(kind, LSTM)
-        shift = Signal(SHIFT_BITS)
-        active, start = Signal(config.channels), Signal(config.channels)
-        dest = Signal(config.activation_address_bits)
+        word = self._word(m, pointer)
+        begin, busy, bank, parity = Signal(), Signal(), Signal(), Signal()
+        tile = _Tile(config)
+        lstm = is_kind(tile.kind, LSTM)
         gate = Signal(range(LSTM.size))
         skew, skewed = Signal(range(timing.O_SKEW + 1)), Signal()
-        count_bits = bits_for(config.rows_per_tile + 1)
         # The lead position serves gates i, f, g and linear rows, the trail position gate o.
-        lead = _Position("lead", config, count_bits)
-        trail = _Position("trail", config, count_bits)
+        lead, trail = _Position("lead", config), _Position("trail", config)
 
-        begin = Signal()
         m.d.comb += begin.eq(~busy & self.drain.done.bit_select(bank, 1))
         with m.If(begin):
-            m.d.sync += [busy.eq(1), pointer.eq(Mux(tile.end, 0, pointer + 1)),
-                         parity.eq(parity ^ tile.end)]
+            m.d.sync += [busy.eq(1), pointer.eq(Mux(word.end, 0, pointer + 1)),
+                         parity.eq(parity ^ word.end)]
         # While idle the next tile is loaded over and over, so that only ``busy`` waits for it.
         with m.If(~busy):
-            m.d.sync += [kind.eq(tile.kind), shift.eq(tile.shift),
-                         output.eq(tile.output), output_last.eq(tile.output_last),
-                         dest.eq(Mux(parity, tile.dest_odd, tile.dest_even)),
-                         active.eq(Mux(parity, self.masks.active_odd, self.masks.active_even)),
-                         start.eq(Mux(parity, self.masks.start_odd, self.masks.start_even)),
-                         gate.eq(0), skew.eq(timing.O_SKEW), skewed.eq(0)]
-            lead.restart(m, tile)
-            trail.restart(m, tile)
+            tile.load(m, word, parity, self.masks)
+            m.d.sync += [gate.eq(0), skew.eq(timing.O_SKEW), skewed.eq(0)]
+            lead.restart(m, word)
+            trail.restart(m, word)
 
         at_o, is_result, valid, stalled, advance, final = (
             Signal(name=name) for name in ("at_o", "is_result", "valid", "stalled", "advance",
@@ -115,10 +99,10 @@ class EpilogueSequencer(wiring.Component):
             at_o.eq(lstm & (gate == LSTM.result)),
             valid.eq(Mux(at_o, skewed, lead.some)),
             is_result.eq(busy & valid & (at_o | ~lstm)),
-            stalled.eq(is_result & output & ~self.room),
+            stalled.eq(is_result & tile.output & ~self.room),
             advance.eq(busy & ~stalled),
             final.eq(advance & is_result & Mux(lstm, trail.one, lead.one)),
-            self.output_issued.eq(advance & is_result & output),
+            self.output_issued.eq(advance & is_result & tile.output),
             self.stall_output.eq(stalled),
         ]
         with m.If(advance):
@@ -131,7 +115,7 @@ class EpilogueSequencer(wiring.Component):
                 with m.Else():
                     m.d.sync += [skew.eq(skew - 1), skewed.eq(skew == 1)]
             with m.If(is_result):
-                m.d.sync += dest.eq(dest + 1)
+                m.d.sync += tile.dest.eq(tile.dest + 1)
         m.d.sync += self.drain.bank_clear.eq(0)
         with m.If(final):
             m.d.sync += [busy.eq(0), bank.eq(~bank),
@@ -139,33 +123,66 @@ class EpilogueSequencer(wiring.Component):
 
         issued = Signal()
         m.d.comb += issued.eq(advance & valid)
-        slot = Mux(at_o, trail.slot, lead.slot)
+        self._ask(m, tile, Mux(at_o, trail.slot, lead.slot), gate, {
+            name: Mux(at_o, getattr(trail, name), getattr(lead, name))
+            for name in ("lane", "cell", "param")}, issued, bank, final)
+        return m
+
+    def _word(self, m: Module, pointer: Signal) -> data.View:
+        """The word of the tile at ``pointer``, in a memory that ``load`` writes."""
+        epilogues = memory(m, "epilogues", shape=struct(epilogue_layout(self.config)),
+                           depth=self.config.epilogue_depth, style="distributed")
+        writer, reader = epilogues.write_port(), epilogues.read_port(domain="comb")
+        m.d.comb += [writer.en.eq(self.load.write), writer.addr.eq(self.load.address),
+                     writer.data.eq(self.load.data), reader.addr.eq(pointer)]
+        return reader.data
+
+    def _ask(self, m: Module, tile: "_Tile", slot: Value, gate: Signal, here: dict[str, Value],
+             issued: Signal, bank: Signal, final: Signal) -> None:
+        """Ask for the row of a gate ``here``, and say what goes with it."""
+        lstm = is_kind(tile.kind, LSTM)
         m.d.comb += self.drain.row.eq(Mux(lstm, (slot << bits_for(LSTM.size)) | gate, slot))
-        here = {name: Mux(at_o, getattr(trail, name), getattr(lead, name))
-                for name in ("lane", "cell", "param")}
         m.d.sync += [
             self.drain.select_0.eq(Mux(issued & ~bank, here["lane"], 0)),
             self.drain.select_1.eq(Mux(issued & bank, here["lane"], 0)),
-            self.sample.valid.eq(issued), self.sample.kind.eq(kind), self.sample.gate.eq(gate),
-            self.sample.shift.eq(shift), self.sample.cell.eq(here["cell"]),
+            self.sample.valid.eq(issued), self.sample.kind.eq(tile.kind),
+            self.sample.gate.eq(gate), self.sample.shift.eq(tile.shift),
+            self.sample.cell.eq(here["cell"]),
             self.sample.param.eq(Mux(lstm, here["param"] + gate, here["param"])),
-            self.sample.dest.eq(dest), self.sample.output.eq(output),
-            self.sample.last.eq(output_last & final),
-            self.sample.active.eq(active), self.sample.start.eq(start)]
-        return m
+            self.sample.dest.eq(tile.dest), self.sample.output.eq(tile.output),
+            self.sample.last.eq(tile.output_last & final),
+            self.sample.active.eq(tile.active), self.sample.start.eq(tile.start)]
+
+
+class _Tile:
+    """Registers of the tile that is drained: its word, and the channels of its frame."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self.kind, self.shift = Signal(KIND_BITS), Signal(SHIFT_BITS)
+        self.output, self.output_last = Signal(), Signal()
+        self.active, self.start = Signal(config.channels), Signal(config.channels)
+        self.dest = Signal(config.activation_address_bits)
+
+    def load(self, m: Module, word: data.View, parity: Signal, masks: wiring.PureInterface) -> None:
+        """Take a word and the masks of the frame with that parity."""
+        m.d.sync += [self.kind.eq(word.kind), self.shift.eq(word.shift),
+                     self.output.eq(word.output), self.output_last.eq(word.output_last),
+                     self.dest.eq(Mux(parity, word.dest_odd, word.dest_even)),
+                     self.active.eq(Mux(parity, masks.active_odd, masks.active_even)),
+                     self.start.eq(Mux(parity, masks.start_odd, masks.start_even))]
 
 
 class _Position:
     """Registers that point at one cell or linear row of the tile: lane (one-hot), slot in the
     lane's bank, cell and param address, how many are left, if some are and if it is the last."""
 
-    def __init__(self, name: str, config: EngineConfig, count_bits: int) -> None:
+    def __init__(self, name: str, config: EngineConfig) -> None:
         self.lanes = config.lanes
         self.lane = Signal(config.lanes, name=f"{name}_lane")
         self.slot = Signal(config.row_bits, name=f"{name}_slot")
         self.cell = Signal(config.cell_address_bits, name=f"{name}_cell")
         self.param = Signal(config.param_address_bits, name=f"{name}_param")
-        self.left = Signal(count_bits, name=f"{name}_left")
+        self.left = Signal(bits_for(config.rows_per_tile + 1), name=f"{name}_left")
         self.some, self.one = Signal(name=f"{name}_some"), Signal(name=f"{name}_one")
 
     def restart(self, m: Module, tile: data.View) -> None:

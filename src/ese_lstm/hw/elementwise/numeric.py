@@ -60,11 +60,16 @@ class Requantise(wiring.Component):
 
         y = saturate(floor((value + 2**(shift-1)) / 2**shift)),  y = saturate(value) for shift 0
 
-    Parameters: width: bits of ``value``. bits: bits of ``y``, 2 or more.
-    Members: value In(signed(width)); shift In(SHIFT_BITS), 0 … 63, also beyond ``width``;
-    y Out(signed(bits)).
+    Parameters
+    ----------
+    width, bits: bits of ``value`` and of ``y``, 2 or more, or EseError.
+
+    Members
+    -------
+    value, shift → y: signed; ``shift`` is 0 … 63, also beyond ``width``.
+
     Latency: timing.REQUANTISE = 2 (barrel shift with one guard bit; increment and saturate).
-    Throughput: one value a cycle, no flow control. Raises EseError for bits under 2.
+    Throughput: one value a cycle, no flow control.
     """
 
     def __init__(self, *, width: int, bits: int) -> None:

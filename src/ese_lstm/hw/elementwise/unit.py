@@ -107,8 +107,14 @@ class ElementwiseUnit(wiring.Component):
                 self.cell["values"][channel].eq(unit.cell_out),
                 self.result["values"][channel].eq(unit.result),
             ]
+        self._writes(m, arrived)
+        m.d.comb += [cell_writer.en.eq(self.cell.valid), cell_writer.addr.eq(self.cell.address),
+                     cell_writer.data.eq(self.cell["values"])]
+        return m
 
-        # Reset ends the rows under way: what they would write is not valid any more.
+    def _writes(self, m: Module, arrived: data.View) -> None:
+        """When and where what comes of a row is written. Reset ends the rows under way: what they
+        would write is not valid any more."""
         lstm = is_kind(arrived.kind, LSTM)
         is_cell = arrived.valid & lstm & (arrived.gate == LSTM.state)
         is_result = arrived.valid & (~lstm | (arrived.gate == LSTM.result))
@@ -123,8 +129,5 @@ class ElementwiseUnit(wiring.Component):
             self.output.eq(delay(m, is_result & arrived.output, timing.RESULT, "output",
                                  reset_less=False)),
             self.last.eq(delay(m, arrived.last, timing.RESULT, "last")),
-            cell_writer.en.eq(self.cell.valid), cell_writer.addr.eq(self.cell.address),
-            cell_writer.data.eq(self.cell["values"]),
         ]
-        return m
 

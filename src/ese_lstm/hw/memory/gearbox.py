@@ -1,6 +1,6 @@
 """Beats of the memory port to rows of streamed weights."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -94,8 +94,6 @@ class Gearbox(wiring.Component):
                          final.eq(Mux(final, self.count == 1, left == 2))]
 
         write_beat = Signal(exact_log2(capacity // beat_words))
-        parts = banks // beat_words
-        part = write_beat[:exact_log2(parts)]
         with m.If(write):
             m.d.sync += write_beat.eq(write_beat + 1)
 
@@ -107,22 +105,42 @@ class Gearbox(wiring.Component):
             ~valid[stage] | (advance[stage + 1] if stage + 1 < stages else self.rows.ready)
             for stage in range(stages))),
             read.eq((level >= words) & advance[0])]
+        current = self._banks(m, write, write_beat, advance[0], line, next_line, turn)
+        with m.If(advance[0]):
+            m.d.sync += valid[0].eq(read)
+        current = self._turn(m, current, turn, valid, advance)
+        m.d.comb += [self.rows.valid.eq(valid[-1]),
+                     self.rows.payload.as_value().eq(Cat(current))]
+        with m.If(~self.run):
+            m.d.sync += [level.eq(0), room.eq(1), position.eq(0), next_line.eq(1), valid.eq(0),
+                         write_beat.eq(0), left.eq(self.count), final.eq(self.count == 1)]
+        return m
+
+    def _banks(self, m: Module, write: Signal, write_beat: Signal, advance: Value, line: Value,
+               next_line: Value, turn: Value) -> list[Signal]:
+        """The banks, written a beat at a time; a line's words from ``turn`` on, and the next line's
+        before it."""
+        banks, beat_words = self.banks, self.shell.memory_bits // WORD_BITS
+        parts = exact_log2(banks // beat_words)
         current = []
         for bank in range(banks):
             store = memory(m, f"bank_{bank}", shape=WORD_BITS, depth=LINES, style="distributed")
             writer, reader = store.write_port(), store.read_port(domain="comb")
             m.d.comb += [
-                writer.en.eq(write & (part == bank // beat_words)),
-                writer.addr.eq(write_beat[exact_log2(parts):]),
+                writer.en.eq(write & (write_beat[:parts] == bank // beat_words)),
+                writer.addr.eq(write_beat[parts:]),
                 writer.data.eq(self.beats.payload.word_select(bank % beat_words, WORD_BITS)),
                 reader.addr.eq(Mux(turn > bank, next_line, line) if bank < banks - 1 else line)]
             word = Signal(WORD_BITS, name=f"word_{bank}", reset_less=True)
-            with m.If(advance[0]):
+            with m.If(advance):
                 m.d.sync += word.eq(reader.data)
             current.append(word)
-        turned = turn
-        with m.If(advance[0]):
-            m.d.sync += valid[0].eq(read)
+        return current
+
+    def _turn(self, m: Module, current: list[Signal], turned: Value, valid: Signal,
+              advance: Signal) -> list[Signal]:
+        """The words turned to their places, two bits of the turn a stage."""
+        words, stages = self.row_words, len(valid)
         for stage in range(1, stages):
             turn_here = Signal(len(turned), name=f"turn_{stage}", reset_less=True)
             with m.If(advance[stage - 1]):
@@ -145,10 +163,4 @@ class Gearbox(wiring.Component):
             with m.If(advance[stage]):
                 m.d.sync += valid[stage].eq(valid[stage - 1])
             current, turned = following, turn_here[:rest]
-
-        m.d.comb += [self.rows.valid.eq(valid[-1]),
-                     self.rows.payload.as_value().eq(Cat(current[:words]))]
-        with m.If(~self.run):
-            m.d.sync += [level.eq(0), room.eq(1), position.eq(0), next_line.eq(1), valid.eq(0),
-                         write_beat.eq(0), left.eq(self.count), final.eq(self.count == 1)]
-        return m
+        return current[:words]

@@ -51,9 +51,8 @@ class FrameUnpack(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        config, width = self.config, container_bits(self.config)
+        config = self.config
         count = row_beats(config, self.shell)
-        per_beat = self.shell.stream_bits // width
         beat, column = self.beats.payload, self.frames.payload
 
         # Row 0 holds the flags; ``row`` is also one more than the columns given to the engine.
@@ -76,15 +75,7 @@ class FrameUnpack(wiring.Component):
             keep.eq(beat.keep.all()),
             good.eq(keep & (beat.last == packet_end) & (self.input_width != 0))]
 
-        for channel in range(config.channels):
-            place, lane = divmod(channel, per_beat)
-            field = beat.data[lane * width:(lane + 1) * width]
-            with m.If(accept & (slot == place)):
-                m.d.sync += values[channel].eq(field)
-                with m.If(row == 0):
-                    m.d.sync += [active[channel].eq(field[ACTIVE_BIT]),
-                                 start[channel].eq(field[START_BIT])]
-
+        self._capture(m, accept, slot, row, values, active, start)
         with m.FSM():
             with m.State("take"):
                 m.d.comb += [
@@ -109,22 +100,40 @@ class FrameUnpack(wiring.Component):
                     m.d.sync += [full.eq(0), row.eq(0), slot.eq(0)]
                     with m.If((row != 0) | (slot != 0)):
                         m.next = "swallow"
-
-            with m.State("swallow"):
-                m.d.comb += [self.beats.ready.eq(1), self.busy.eq(1)]
-                with m.If(accept & beat.last):
-                    m.next = "abort"
-                with m.If(~self.enable):
-                    m.d.sync += row.eq(0)
-
-            # End what the engine has with a column that can't be the last of a good frame.
-            with m.State("abort"):
-                begun = row > 1
-                m.d.comb += [self.frames.valid.eq(begun & self.enable),
-                             column.last.eq(row != self.input_width)]
-                with m.If(self.frames.valid & self.frames.ready):
-                    m.d.sync += row.eq(row + 1)
-                with m.If(~self.enable | ~begun | (self.frames.ready & column.last)):
-                    m.d.sync += row.eq(0)
-                    m.next = "take"
+            self._drop(m, accept, row)
         return m
+
+    def _capture(self, m: Module, accept: Signal, slot: Signal, row: Signal,
+                 values: list[Signal], active: Signal, start: Signal) -> None:
+        """The fields of a beat, and those of row 0 also as flags."""
+        width = container_bits(self.config)
+        per_beat = self.shell.stream_bits // width
+        for channel in range(self.config.channels):
+            place, lane = divmod(channel, per_beat)
+            field = self.beats.payload.data[lane * width:(lane + 1) * width]
+            with m.If(accept & (slot == place)):
+                m.d.sync += values[channel].eq(field)
+                with m.If(row == 0):
+                    m.d.sync += [active[channel].eq(field[ACTIVE_BIT]),
+                                 start[channel].eq(field[START_BIT])]
+
+    def _drop(self, m: Module, accept: Signal, row: Signal) -> None:
+        """Swallow the rest of a packet, then end what the engine has of it."""
+        beat, column = self.beats.payload, self.frames.payload
+        with m.State("swallow"):
+            m.d.comb += [self.beats.ready.eq(1), self.busy.eq(1)]
+            with m.If(accept & beat.last):
+                m.next = "abort"
+            with m.If(~self.enable):
+                m.d.sync += row.eq(0)
+
+        # End what the engine has with a column that can't be the last of a good frame.
+        with m.State("abort"):
+            begun = row > 1
+            m.d.comb += [self.frames.valid.eq(begun & self.enable),
+                         column.last.eq(row != self.input_width)]
+            with m.If(self.frames.valid & self.frames.ready):
+                m.d.sync += row.eq(row + 1)
+            with m.If(~self.enable | ~begun | (self.frames.ready & column.last)):
+                m.d.sync += row.eq(0)
+                m.next = "take"

@@ -61,122 +61,118 @@ class LoadUnit(wiring.Component):
         m = Module()
         config, shell = self.config, self.shell
         beat, word = self.beats.payload, self.load.payload
-        sections = load_sections(config)
-        longest = max(section.beats(shell) for section in sections.values())
-
-        head = Signal(struct(descriptor_layout()), reset_less=True)
-        head_last, head_keep = Signal(reset_less=True), Signal(reset_less=True)
-        section = Signal(SECTION_BITS, reset_less=True)
-        lane = Signal(config.lane_address_bits, reset_less=True)
-        limit = Signal(range(max(each.words for each in sections.values()) + 1), reset_less=True)
-        address = Signal(max(len(limit), shell.memory_address_bits + 1), reset_less=True)
-        word_address = Signal.like(word.address, reset_less=True)
-        slot, last_slot = Signal(bits_for(longest)), Signal(bits_for(longest), reset_less=True)
-        parts = [Signal(shell.stream_bits, name=f"part_{k}", reset_less=True)
-                 for k in range(longest)]
-        accept, keep, full = Signal(), Signal(), Signal()
+        now = _State(config, shell, word.address)
         m.d.comb += [
-            accept.eq(self.beats.valid & self.beats.ready), keep.eq(beat.keep.all()),
-            self.load.valid.eq(full), word.data.eq(Cat(parts)), word.address.eq(word_address),
-            word.lane.eq(lane), word.section.eq(section)]
+            now.accept.eq(self.beats.valid & self.beats.ready), now.keep.eq(beat.keep.all()),
+            self.load.valid.eq(now.full), word.data.eq(Cat(now.parts)),
+            word.address.eq(now.word_address), word.lane.eq(now.lane),
+            word.section.eq(now.section)]
         with m.If(self.load.ready):
-            m.d.sync += full.eq(0)
+            m.d.sync += now.full.eq(0)
 
         header = Signal(struct(header_layout(config)))
         m.d.comb += header.eq(word.data)
-        with m.If(full & self.load.ready & (section == Section.HEADER)):
+        with m.If(now.full & self.load.ready & (now.section == Section.HEADER)):
             m.d.sync += self.input_width.eq(header.input_width)
 
         # A word for external memory waits in registers, so that READY depends on registers alone.
-        kept, stored = Signal(memory_beat_layout(shell), reset_less=True), Signal()
         if config.fetch_depth:
-            m.d.comb += [self.memory.valid.eq(stored), self.memory.payload.eq(kept)]
+            m.d.comb += [self.memory.valid.eq(now.stored), self.memory.payload.eq(now.kept)]
             with m.If(self.memory.ready):
-                m.d.sync += stored.eq(0)
+                m.d.sync += now.stored.eq(0)
 
         with m.FSM() as fsm:
-            m.d.comb += self.busy.eq(~fsm.ongoing("descriptor") | full | stored)
+            m.d.comb += self.busy.eq(~fsm.ongoing("descriptor") | now.full | now.stored)
 
             with m.State("descriptor"):
-                m.d.comb += self.beats.ready.eq(~self.hold & (~full | self.load.ready))
-                m.d.sync += [head.eq(beat.data), head_last.eq(beat.last), head_keep.eq(keep)]
-                with m.If(accept):
+                m.d.comb += self.beats.ready.eq(~self.hold & (~now.full | self.load.ready))
+                m.d.sync += [now.head.eq(beat.data), now.head_last.eq(beat.last),
+                             now.head_keep.eq(now.keep)]
+                with m.If(now.accept):
                     m.next = "check"
-
             with m.State("check"):
-                known, wrong_lane, outside = (Signal(name=name) for name in (
-                    "known", "wrong_lane", "outside"))
-                m.d.sync += [section.eq(head.section), lane.eq(head.lane), slot.eq(0),
-                             address.eq(head.address)]
-                m.next = "words"
-                with m.Switch(head.section):
-                    for each in sections.values():
-                        with m.Case(each.section):
-                            m.d.comb += [known.eq(1), wrong_lane.eq(head.lane >= each.lanes),
-                                         outside.eq(head.address >= each.words)]
-                            m.d.sync += [limit.eq(each.words),
-                                         last_slot.eq(each.beats(shell) - 1)]
-                    if config.fetch_depth:
-                        with m.Case(MEMORY_SECTION):
-                            inside = head.address[exact_log2(shell.stream_bytes):
-                                                  shell.memory_address_bits]
-                            m.d.comb += [
-                                known.eq(1), wrong_lane.eq(head.lane != 0),
-                                outside.eq(head.address
-                                           != inside << exact_log2(shell.stream_bytes))]
-                            m.next = "memory"
-                fault = self._tell(m, ("busy", ~self.enable), ("length", ~head_keep),
-                                   ("section", ~known), ("lane", wrong_lane),
-                                   ("length", outside | head_last))
-                with m.If(fault | self.hold):
-                    m.next = "swallow"
-                with m.If(head_last):
-                    m.next = "descriptor"
-
+                self._check(m, now)
             with m.State("words"):
-                m.d.comb += self.beats.ready.eq(~full | self.load.ready)
-                word_end = slot == last_slot
-                with m.If(accept):
-                    for number, part in enumerate(parts):
-                        with m.If(slot == number):
-                            m.d.sync += part.eq(beat.data)
-                    m.d.sync += [slot.eq(Mux(word_end, 0, slot + 1)), word_address.eq(address)]
-                    fault = self._tell(m, ("length", ~keep | (address == limit)
-                                           | (beat.last & ~word_end)))
-                    with m.If(word_end & ~fault):
-                        m.d.sync += [full.eq(1), address.eq(address + 1)]
-                    with m.If(fault):
-                        m.next = "swallow"
-                    with m.If(beat.last):
-                        m.next = "descriptor"
-                with m.If(self.hold & ~(accept & beat.last)):
-                    m.next = "swallow"
-
+                self._words(m, now)
             if config.fetch_depth:
                 with m.State("memory"):
-                    wrong = ~keep | address[shell.memory_address_bits]
-                    m.d.comb += [
-                        self.beats.ready.eq(~stored | self.memory.ready)]
-                    with m.If(accept):
-                        m.d.sync += [
-                            stored.eq(~wrong), address.eq(address + shell.stream_bytes),
-                            kept.data.eq(beat.data), kept.address.eq(address),
-                            kept.last.eq(beat.last)]
-                        with m.If(self._tell(m, ("length", wrong))):
-                            m.next = "swallow"
-                        with m.If(beat.last):
-                            m.next = "descriptor"
-                    with m.If(self.hold & ~(accept & beat.last)):
-                        m.next = "swallow"
-
+                    self._memory(m, now)
             with m.State("swallow"):
                 m.d.comb += self.beats.ready.eq(1)
-                with m.If(accept & beat.last):
+                with m.If(now.accept & beat.last):
                     m.next = "descriptor"
 
         with m.If(self.hold):
-            m.d.sync += [full.eq(0), self.input_width.eq(0)]
+            m.d.sync += [now.full.eq(0), self.input_width.eq(0)]
         return m
+
+    def _check(self, m: Module, now: "_State") -> None:
+        """Whether the descriptor names words that there are."""
+        head, low = now.head, exact_log2(self.shell.stream_bytes)
+        known, wrong_lane, outside = (Signal(name=name) for name in (
+            "known", "wrong_lane", "outside"))
+        m.d.sync += [now.section.eq(head.section), now.lane.eq(head.lane), now.slot.eq(0),
+                     now.address.eq(head.address)]
+        m.next = "words"
+        with m.Switch(head.section):
+            for each in load_sections(self.config).values():
+                with m.Case(each.section):
+                    m.d.comb += [known.eq(1), wrong_lane.eq(head.lane >= each.lanes),
+                                 outside.eq(head.address >= each.words)]
+                    m.d.sync += [now.limit.eq(each.words),
+                                 now.last_slot.eq(each.beats(self.shell) - 1)]
+            if self.config.fetch_depth:
+                with m.Case(MEMORY_SECTION):
+                    inside = head.address[low:self.shell.memory_address_bits]
+                    m.d.comb += [known.eq(1), wrong_lane.eq(head.lane != 0),
+                                 outside.eq(head.address != inside << low)]
+                    m.next = "memory"
+        fault = self._tell(m, ("busy", ~self.enable), ("length", ~now.head_keep),
+                           ("section", ~known), ("lane", wrong_lane),
+                           ("length", outside | now.head_last))
+        with m.If(fault | self.hold):
+            m.next = "swallow"
+        with m.If(now.head_last):
+            m.next = "descriptor"
+
+    def _words(self, m: Module, now: "_State") -> None:
+        """Words of the engine's memories."""
+        beat, slot = self.beats.payload, now.slot
+        m.d.comb += self.beats.ready.eq(~now.full | self.load.ready)
+        word_end = slot == now.last_slot
+        with m.If(now.accept):
+            for number, part in enumerate(now.parts):
+                with m.If(slot == number):
+                    m.d.sync += part.eq(beat.data)
+            m.d.sync += [slot.eq(Mux(word_end, 0, slot + 1)), now.word_address.eq(now.address)]
+            fault = self._tell(m, ("length", ~now.keep | (now.address == now.limit)
+                                   | (beat.last & ~word_end)))
+            with m.If(word_end & ~fault):
+                m.d.sync += [now.full.eq(1), now.address.eq(now.address + 1)]
+            self._after(m, fault)
+        with m.If(self.hold & ~(now.accept & beat.last)):
+            m.next = "swallow"
+
+    def _memory(self, m: Module, now: "_State") -> None:
+        """Words of external memory."""
+        beat = self.beats.payload
+        wrong = ~now.keep | now.address[self.shell.memory_address_bits]
+        m.d.comb += self.beats.ready.eq(~now.stored | self.memory.ready)
+        with m.If(now.accept):
+            m.d.sync += [
+                now.stored.eq(~wrong), now.address.eq(now.address + self.shell.stream_bytes),
+                now.kept.data.eq(beat.data), now.kept.address.eq(now.address),
+                now.kept.last.eq(beat.last)]
+            self._after(m, self._tell(m, ("length", wrong)))
+        with m.If(self.hold & ~(now.accept & beat.last)):
+            m.next = "swallow"
+
+    def _after(self, m: Module, fault: Value) -> None:
+        """Where a beat of a word leads."""
+        with m.If(fault):
+            m.next = "swallow"
+        with m.If(self.beats.payload.last):
+            m.next = "descriptor"
 
     def _tell(self, m: Module, *faults: tuple[str, Value]) -> Value:
         """Raise the error of the first fault that applies; whether one does."""
@@ -186,3 +182,27 @@ class LoadUnit(wiring.Component):
                 m.d.comb += getattr(self, f"{name}_error").eq(1)
             before = before | fault
         return before
+
+
+class _State:
+    """Registers and wires of the packet under way: its descriptor, the section's last word and
+    the word to come, a word on its way to the engine (full) and to external memory (stored)."""
+
+    def __init__(self, config: EngineConfig, shell: ShellConfig, address: Signal) -> None:
+        sections = load_sections(config)
+        longest = max(section.beats(shell) for section in sections.values())
+        self.head = Signal(struct(descriptor_layout()), reset_less=True)
+        self.head_last, self.head_keep = Signal(reset_less=True), Signal(reset_less=True)
+        self.section = Signal(SECTION_BITS, reset_less=True)
+        self.lane = Signal(config.lane_address_bits, reset_less=True)
+        self.limit = Signal(range(max(each.words for each in sections.values()) + 1),
+                            reset_less=True)
+        self.address = Signal(max(len(self.limit), shell.memory_address_bits + 1), reset_less=True)
+        self.word_address = Signal.like(address, reset_less=True)
+        self.slot = Signal(bits_for(longest))
+        self.last_slot = Signal(bits_for(longest), reset_less=True)
+        self.parts = [Signal(shell.stream_bits, name=f"part_{k}", reset_less=True)
+                      for k in range(longest)]
+        self.accept, self.keep, self.full = Signal(), Signal(), Signal()
+        self.kept = Signal(memory_beat_layout(shell), reset_less=True)
+        self.stored = Signal()

@@ -130,17 +130,8 @@ class Registers(wiring.Component):
             part = slice(0, len(kept))
             return Mux(selected[name], kept & ~mask[part] | ones[part], kept)
 
-        # Soft reset: what was kept is cleared first; events that were still under way are lost.
-        begin = Signal()
         control = register("CONTROL")
-        remaining = Signal(range(RESET_CYCLES))
-        m.d.comb += begin.eq(selected["CONTROL"] & ones[control.field("soft_reset").lsb])
-        with m.If(begin):
-            m.d.sync += [self.soft_reset.eq(1), remaining.eq(RESET_CYCLES - 1)]
-        with m.Elif(remaining.any()):
-            m.d.sync += remaining.eq(remaining - 1)
-        with m.Elif(~self.reset_hold):
-            m.d.sync += self.soft_reset.eq(0)
+        begin = self._reset(m, selected["CONTROL"] & ones[control.field("soft_reset").lsb])
 
         def keep(name: str, kept: Value, lasting: bool = False, reset: int = 0) -> None:
             """A field that reads what was written."""
@@ -180,6 +171,20 @@ class Registers(wiring.Component):
                       "WEIGHT_BASE_HI": self.weight_base[DATA_BITS:],
                       "WEIGHT_ROWS": self.weight_rows, "MEMORY_TIMEOUT": self.memory_timeout}
         return words
+
+    def _reset(self, m: Module, asked: Value) -> Signal:
+        """Soft reset; returned: it begins. What was kept is cleared first; events that were still
+        under way are lost."""
+        begin = Signal()
+        remaining = Signal(range(RESET_CYCLES))
+        m.d.comb += begin.eq(asked)
+        with m.If(begin):
+            m.d.sync += [self.soft_reset.eq(1), remaining.eq(RESET_CYCLES - 1)]
+        with m.Elif(remaining.any()):
+            m.d.sync += remaining.eq(remaining - 1)
+        with m.Elif(~self.reset_hold):
+            m.d.sync += self.soft_reset.eq(0)
+        return begin
 
     def _counted(self, m: Module, latch: Value) -> dict[str, Value]:
         """The shell's counters, and the copies of all counters that are read."""

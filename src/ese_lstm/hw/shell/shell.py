@@ -97,24 +97,7 @@ class Shell(wiring.Component):
         m.d.comb += [engine.run.eq(run), unpack.enable.eq(run & ~reset),
                      load.enable.eq(loadable), load.hold.eq(reset), pack.cut.eq(reset)]
 
-        # Streams.
-        wiring.connect(m, load.load, engine.load)
-        wiring.connect(m, unpack.frames, engine.frame_in)
-        wiring.connect(m, pack.rows, engine.frame_out)
-        m.d.comb += unpack.input_width.eq(load.input_width)
-        moved = {}
-        for name, stream in zip((*STREAMS_IN, STREAM_OUT), (load.beats, unpack.beats, pack.beats),
-                                strict=True):
-            valid, ready = getattr(self, f"{name}_tvalid"), getattr(self, f"{name}_tready")
-            fields = {field: getattr(self, f"{name}_t{field}")
-                      for field in ("data", "keep", "last")}
-            if name == STREAM_OUT:
-                m.d.comb += [valid.eq(stream.valid), stream.ready.eq(ready),
-                             *(port.eq(stream.payload[field]) for field, port in fields.items())]
-            else:
-                m.d.comb += [stream.valid.eq(valid), ready.eq(stream.ready),
-                             *(stream.payload[field].eq(port) for field, port in fields.items())]
-            moved[name] = valid & ready
+        moved = self._streams(m, engine, load, unpack, pack)
 
         # Registers.
         for name, flow, _width in axi_lite_ports():
@@ -136,6 +119,28 @@ class Shell(wiring.Component):
             m.d.comb += [target[name].eq(value) for name, value in values.items()]
         m.d.comb += [registers.counters.eq(engine.counters), self.irq.eq(registers.irq)]
         return m
+
+    def _streams(self, m: Module, engine: Engine, load: LoadUnit, unpack: FrameUnpack,
+                 pack: ResultPack) -> dict[str, Value]:
+        """The AXI4-Streams to the engine; whether a beat moves on each."""
+        wiring.connect(m, load.load, engine.load)
+        wiring.connect(m, unpack.frames, engine.frame_in)
+        wiring.connect(m, pack.rows, engine.frame_out)
+        m.d.comb += unpack.input_width.eq(load.input_width)
+        moved: dict[str, Value] = {}
+        for name, stream in zip((*STREAMS_IN, STREAM_OUT), (load.beats, unpack.beats, pack.beats),
+                                strict=True):
+            valid, ready = getattr(self, f"{name}_tvalid"), getattr(self, f"{name}_tready")
+            fields = {field: getattr(self, f"{name}_t{field}")
+                      for field in ("data", "keep", "last")}
+            if name == STREAM_OUT:
+                m.d.comb += [valid.eq(stream.valid), stream.ready.eq(ready),
+                             *(port.eq(stream.payload[field]) for field, port in fields.items())]
+            else:
+                m.d.comb += [stream.valid.eq(valid), ready.eq(stream.ready),
+                             *(stream.payload[field].eq(port) for field, port in fields.items())]
+            moved[name] = valid & ready
+        return moved
 
     def _watched(self, m: Module, platform: object, registers: Registers, engine: Engine,
                  unpack: FrameUnpack, pack: ResultPack, beats: Value) -> Value:

@@ -85,23 +85,57 @@ class Lane(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        config = self.config
-        depth = config.queue_depth
-
-        m.submodules.stream = weights = WeightStream(config=config)
-        m.submodules.decoder = decoder = EntryDecoder(config=config)
+        m.submodules.stream = weights = WeightStream(config=self.config)
+        m.submodules.decoder = decoder = EntryDecoder(config=self.config)
         m.d.comb += [weights.write.eq(self.write), weights.write_last.eq(self.write_last),
                      weights.address.eq(self.address), weights.data.eq(self.data)]
+        queue, last = self._queue(m, weights, decoder)
 
-        # Activation queue: places promised at issue, columns held after push.
+        # The entry fired in cycle t multiplies in t + 1 and accumulates in t + 2.
+        bank = Signal()
+        tile_end = Signal()
+        m.d.comb += tile_end.eq(queue.pop & last)
+        m.d.sync += bank.eq(bank ^ tile_end)
+        stages = [{"valid": Signal(name=f"{stage}_valid"), "end": Signal(name=f"{stage}_end"),
+                   "bank": Signal(reset_less=True, name=f"{stage}_bank"),
+                   "row": Signal(self.config.row_bits, reset_less=True, name=f"{stage}_row")}
+                  for stage in ("multiply", "accumulate")]
+        for stage, before in zip(stages, ({"valid": queue.fire, "end": tile_end, "bank": bank,
+                                           "row": decoder.row}, stages[0]), strict=True):
+            m.d.sync += [stage[name].eq(before[name]) for name in stage]
+        multiply, accumulate = stages
+
+        touched = [Signal(self.config.acc_rows, name=f"touched_{b}") for b in range(2)]
+        fresh = Signal(reset_less=True)
+        seen = Mux(multiply["bank"], touched[1].bit_select(multiply["row"], 1),
+                   touched[0].bit_select(multiply["row"], 1))
+        m.d.sync += fresh.eq(~seen)
+        for b in range(2):
+            with m.If(self.bank_clear[b]):
+                m.d.sync += [touched[b].eq(0), self.done[b].eq(0)]
+            with m.If(multiply["valid"] & (multiply["bank"] == b)):
+                m.d.sync += touched[b].bit_select(multiply["row"], 1).eq(1)
+            with m.If(accumulate["end"] & (accumulate["bank"] == b)):
+                m.d.sync += self.done[b].eq(1)
+        self._accumulate(m, platform, touched, multiply, {
+            "push": self.push, "push_slot": queue.push_slot, "pop_slot": queue.pop_slot,
+            "weight": decoder.weight, "row": accumulate["row"], "bank": accumulate["bank"],
+            "fresh": fresh})
+        return m
+
+    def _queue(self, m: Module, weights: WeightStream, decoder: EntryDecoder
+               ) -> tuple[_Queue, Value]:
+        """Activation queue: places promised at issue, columns held after push; and whether the
+        head column is its tile's last."""
+        depth = self.config.queue_depth
         flags = memory(m, "flags", shape=1, depth=depth, style="distributed")
         flag_write, flag_read = flags.write_port(), flags.read_port(domain="comb")
         promised, held = Signal(range(depth + 1)), Signal(range(depth + 1))
         promised_next = Signal(range(depth + 1))
         push_slot, pop_slot = Signal(bits_for(depth)), Signal(bits_for(depth))
         fire, pop = Signal(), Signal()
-        entry, entry_valid, fire_resident = self._sources(
-            m, weights, _Queue(fire, pop, push_slot, pop_slot, held))
+        queue = _Queue(fire, pop, push_slot, pop_slot, held)
+        entry, entry_valid, fire_resident = self._sources(m, weights, queue)
         m.d.comb += [decoder.entry.eq(entry),
                      fire.eq((held != 0) & entry_valid), pop.eq(fire & decoder.last),
                      weights.entries.ready.eq(fire_resident), decoder.take.eq(fire),
@@ -117,35 +151,14 @@ class Lane(wiring.Component):
             m.d.sync += push_slot.eq(following(push_slot, depth - 1))
         with m.If(pop):
             m.d.sync += pop_slot.eq(following(pop_slot, depth - 1))
+        return queue, flag_read.data
 
-        # The entry fired in cycle t multiplies in t + 1 and accumulates in t + 2.
-        bank = Signal()
-        tile_end = Signal()
-        m.d.comb += tile_end.eq(pop & flag_read.data)
-        m.d.sync += bank.eq(bank ^ tile_end)
-        stages = [{"valid": Signal(name=f"{stage}_valid"), "end": Signal(name=f"{stage}_end"),
-                   "bank": Signal(reset_less=True, name=f"{stage}_bank"),
-                   "row": Signal(config.row_bits, reset_less=True, name=f"{stage}_row")}
-                  for stage in ("multiply", "accumulate")]
-        for stage, before in zip(stages, ({"valid": fire, "end": tile_end, "bank": bank,
-                                           "row": decoder.row}, stages[0]), strict=True):
-            m.d.sync += [stage[name].eq(before[name]) for name in stage]
-        multiply, accumulate = stages
+    def _accumulate(self, m: Module, platform: object, touched: list[Signal],
+                    multiply: dict[str, Signal], shared: dict[str, Value]) -> None:
+        """The groups of multipliers, all with the same control, ``shared`` and that of the banks.
 
-        touched = [Signal(config.acc_rows, name=f"touched_{b}") for b in range(2)]
-        fresh = Signal(reset_less=True)
-        seen = Mux(multiply["bank"], touched[1].bit_select(multiply["row"], 1),
-                   touched[0].bit_select(multiply["row"], 1))
-        m.d.sync += fresh.eq(~seen)
-        for b in range(2):
-            with m.If(self.bank_clear[b]):
-                m.d.sync += [touched[b].eq(0), self.done[b].eq(0)]
-            with m.If(multiply["valid"] & (multiply["bank"] == b)):
-                m.d.sync += touched[b].bit_select(multiply["row"], 1).eq(1)
-            with m.If(accumulate["end"] & (accumulate["bank"] == b)):
-                m.d.sync += self.done[b].eq(1)
-
-        # Which row a bank reads is decided a cycle ahead: read, add and write take one cycle.
+        Which row a bank reads is decided a cycle ahead: read, add and write take one cycle."""
+        config = self.config
         write = Signal(2)
         drained = Signal(config.row_bits, reset_less=True)
         read_rows = [Signal(config.row_bits, name=f"read_row_{b}", reset_less=True)
@@ -155,25 +168,19 @@ class Lane(wiring.Component):
             accumulates = multiply["valid"] & (multiply["bank"] == b)
             m.d.sync += [write[b].eq(accumulates),
                          read_row.eq(Mux(accumulates, multiply["row"], self.drain_row))]
-        drain = Cat(self.drain_select[b] & touched[b].bit_select(drained, 1) for b in range(2))
+        shared = {**shared, "write": write, "read_row_0": read_rows[0], "read_row_1": read_rows[1],
+                  "drain_select": Cat(self.drain_select[b] & touched[b].bit_select(drained, 1)
+                                      for b in range(2))}
         first = 0
         for number, channels in enumerate(group_sizes(config.channels)):
             group = MacGroup(config=config, channels=channels)
             place(m, platform, f"macs_{number}", group, module=f"ese_macs_{channels}")
-            m.d.comb += [
-                group.push.eq(self.push), group.push_slot.eq(push_slot),
-                group.pop_slot.eq(pop_slot), group.weight.eq(decoder.weight),
-                group.row.eq(accumulate["row"]), group.write.eq(write),
-                group.bank.eq(accumulate["bank"]), group.fresh.eq(fresh),
-                group.read_row_0.eq(read_rows[0]), group.read_row_1.eq(read_rows[1]),
-                group.drain_select.eq(drain),
-            ]
+            m.d.comb += [getattr(group, name).eq(value) for name, value in shared.items()]
             for channel in range(channels):
                 m.d.comb += [group.column[channel].eq(self.column[first + channel]),
                              self.drain_0[first + channel].eq(group.drain_0[channel]),
                              self.drain_1[first + channel].eq(group.drain_1[channel])]
             first += channels
-        return m
 
     def _sources(self, m: Module, weights: WeightStream, queue: _Queue
                  ) -> tuple[Value, Value, Value]:

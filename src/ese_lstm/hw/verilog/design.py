@@ -12,6 +12,11 @@ class Port:
     direction: str
     width: int
 
+    @property
+    def identifier(self) -> str:
+        """The name as Verilog takes it whatever it is, a keyword too."""
+        return f"\\{self.name} "
+
 
 @dataclass(frozen=True)
 class Memory:
