@@ -72,10 +72,9 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
     check_files(output)
     if backend == "rtl":
         needs("sim")
-    if against is None and (prefix is not None or gate_order is not None or key_map):
-        raise EseError("simulate: --prefix, --gate-order and --key-map must come with --against")
-    if backend != "rtl" and (bandwidth is not None or latency is not None):
-        raise EseError("simulate: --bandwidth and --latency must come with --backend rtl")
+    _together("--against", against is not None, "--prefix, --gate-order and --key-map",
+              prefix, gate_order, key_map or None)
+    _together("--backend rtl", backend == "rtl", "--bandwidth and --latency", bandwidth, latency)
     loaded = _with_channels(read_image(image), channels)
     loaded_streams = load_streams(frames)
     values, active, saturated = _inputs(loaded, loaded_streams)
@@ -90,17 +89,16 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
 
         golden = list(golden_frames(decode_image(loaded), values, active, _starts(active)))
         outputs = np.stack([frame.outputs for frame in golden])
-        for name in vars(golden[0].saturations):
-            figures[f"saturated_{name}"] = sum(getattr(frame.saturations, name)
-                                               for frame in golden)
+        figures |= {f"saturated_{name}": sum(getattr(frame.saturations, name) for frame in golden)
+                    for name in vars(golden[0].saturations)}
         noise = measure_noise(loaded, loaded_streams) if sqnr else ()
-        loss, advice = None, ""
+        loss = None
         if against is not None:
             original = original_of(loaded, against, prefix, gate_order, read_key_map(key_map))
             loss = loss_against(loaded, original, loaded_streams)
-            if loss.poor:
-                advice = advice_against(loaded, original, loaded_streams, lambda option:
-                                        status.update(f"The outputs are poor; trying {option}"))
+        advice = "" if loss is None or not loss.poor else advice_against(
+            loaded, original, loaded_streams,
+            lambda option: status.update(f"The outputs are poor; trying {option}"))
         if backend == "rtl":
             outputs, compared = _verilog(loaded, values, active, golden, percent(status),
                                          memory_timing(loaded, bandwidth, latency))
@@ -113,6 +111,12 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
         warn(f"{image.name}: {loss.sentence} {advice}")
     if figures.get("mismatches"):
         ctx.exit(1)
+
+
+def _together(needed: str, given: bool, names: str, *options: object) -> None:
+    """Raises EseError if one of the options is given without the one that it needs."""
+    if not given and any(option is not None for option in options):
+        raise EseError(f"simulate: {names} must come with {needed}")
 
 
 def _starts(active: NDArray[np.bool_]) -> NDArray[np.bool_]:

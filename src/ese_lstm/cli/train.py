@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,19 +84,9 @@ def train(dataset: Path, output: Path, start: Path | None, density: float | None
         trainer = Trainer(Classification(model, corpus, start is None), output, options, prune)
         save_array(output / "calibration.npy", calibration_streams(corpus, model))
         writer = _writer(output) if tensorboard else None
-
-        def tell(report: "Report") -> None:
-            left = time.strftime("%H:%M:%S", time.gmtime(report.eta))
-            status.update(f"step {report.step} of {report.steps}, epoch {report.epoch + 1}, loss "
-                          f"{report.loss:.3f}, FER {report.fer:.1f} %, density "
-                          f"{report.density:.3f}, {left} left")
-            if writer is not None:
-                for name in FIGURES:
-                    writer.add_scalar(name, getattr(report, name), report.step)
-
         if trainer.step:
             console.print(f"going on from step {trainer.step}")
-        trainer.run(tell)
+        trainer.run(_teller(status.update, writer))
         if evaluate:
             status.update("Scoring the held-out split")
             held_out = Corpus.load(data, data.split("held-out"))
@@ -106,6 +97,19 @@ def train(dataset: Path, output: Path, start: Path | None, density: float | None
             console.print(f"held out: FER {figures['held_out_fer']:.2f} %, PER "
                           f"{figures['held_out_per']:.2f} % ({len(held_out.names)} utterances)")
     console.print(f"{output / 'model.safetensors'} after {trainer.step} steps")
+
+
+def _teller(show: Callable[[str], None], writer: Any) -> Callable[["Report"], None]:
+    """What shows a report while training runs, and writes it for TensorBoard."""
+    def tell(report: "Report") -> None:
+        left = time.strftime("%H:%M:%S", time.gmtime(report.eta))
+        show(f"step {report.step} of {report.steps}, epoch {report.epoch + 1}, loss "
+             f"{report.loss:.3f}, FER {report.fer:.1f} %, density {report.density:.3f}, "
+             f"{left} left")
+        if writer is not None:
+            for name in FIGURES:
+                writer.add_scalar(name, getattr(report, name), report.step)
+    return tell
 
 
 def _pruning(values: dict[str, Any], density: float | None, matrix_densities: tuple[str, ...],

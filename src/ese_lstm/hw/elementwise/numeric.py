@@ -1,4 +1,4 @@
-"""Rounding and saturation, the two ways in which the engine gives up bits.
+"""Rounding and saturation, the two ways in which sums and products give up bits.
 
 Expression functions for shifts known at elaboration, and a pipelined unit for the shift that a
 tile's epilogue word carries.
