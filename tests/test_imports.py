@@ -6,6 +6,7 @@ the room below its registry or beside it.
 """
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -207,6 +208,13 @@ def test_each_room_stands_on_those_above_it_in_the_table() -> None:
     apart = ("hw", "compress", "sim.golden")
     assert not [(room, other) for room, others in MAY.items() for other in others for one in apart
                 if belongs(room, [one]) and belongs(other, {*apart} - {one})]
+
+
+def test_the_map_has_the_same_order() -> None:
+    text = (ROOT.parents[1] / "docs/architecture.md").read_text()
+    drawn = re.findall(r"^\| `(\w+)", text[text.index("| Room |"):], re.MULTILINE)
+    order = list(MAY)
+    assert len(set(drawn)) == 14 and drawn == sorted(drawn, key=order.index)
 
 
 def test_there_is_no_circle_of_modules() -> None:

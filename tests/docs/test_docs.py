@@ -1,10 +1,13 @@
-"""What the documents say of files and latencies is true of today's code."""
+"""What documents and packages say of files, latencies and commands is true of today's code."""
 
+import ast
 import re
 from pathlib import Path
 
+import click
 import pytest
 
+from ese_lstm.cli.main import main
 from ese_lstm.contract import timing
 from ese_lstm.contract.registers import register
 
@@ -59,3 +62,63 @@ def test_picture_names_existing_files() -> None:
     assert len(named) > 8
     assert not [name for name in named if not list((SOURCES / "hw").rglob(name))]
     assert "prefers-color-scheme" in picture or 'fill="#fbfbf8"' in picture, "own background"
+
+
+def packages() -> list[Path]:
+    return [path for path in SOURCES.rglob("__init__.py") if path.parent != SOURCES]
+
+
+@pytest.mark.parametrize("init", packages(), ids=lambda path: path.parent.name)
+def test_a_package_lists_its_modules(init: Path) -> None:
+    """All, and nothing else: every single word in double quotes is a module."""
+    text = ast.get_docstring(ast.parse(init.read_text())) or ""
+    listed = set(re.findall(r"``([a-z]\w*)``", text))
+    there = {path.stem for path in init.parent.iterdir() if path.stem[0] != "_"
+             and (path.suffix == ".py" or (path / "__init__.py").exists())}
+    assert listed == there
+
+
+def test_every_room_is_on_the_map() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    rooms = re.findall(r"`([\w/]+/)`", "\n".join(re.findall(
+        r"^\|([^|]*)\|", text[text.index("## Rooms"):], re.MULTILINE)))
+    assert sorted(rooms) == sorted(f"{init.parent.relative_to(SOURCES)}/" for init in packages())
+
+
+def written_commands(text: str) -> list[list[str]]:
+    """Words of each ``ese …`` in code, without what a shell does with it."""
+    code = re.findall(r"(?:`|/|^ +(?:\$ )?)ese ([a-z][^`\n]*)", text.replace("\\\n", ""),
+                      re.MULTILINE)
+    return [re.split(r" [|#>&]|;| …", line)[0].split() for line in code]
+
+
+def wrong(words: list[str]) -> list[str]:
+    """Of a command line, the words that are neither command nor option of it."""
+    command: click.Command = main
+    options = {"--help", "-h", "--version"}
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        name, *words = words
+        found = command.get_command(click.Context(command), name.strip(",.:)"))
+        if found is None:
+            return [name]
+        command = found
+    options |= {name for parameter in command.params
+                for name in (*parameter.opts, *parameter.secondary_opts)}
+    return [word for word in words if re.match(r"--?[a-zA-Z]", word)
+            and re.split(r"[=,.:\[\])]", word)[0] not in options]
+
+
+COMMAND_TEXTS = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "Makefile")),
+                 *sorted((ROOT / "docs").rglob("*.md")), *sorted(SOURCES.rglob("*.py"))]
+
+
+def test_written_commands_exist() -> None:
+    found = {(path.name, *words) for path in COMMAND_TEXTS
+             for words in written_commands(path.read_text())}
+    assert len(found) > 60
+    assert not [line for line in sorted(found) if wrong(list(line[1:]))]
+
+
+def test_a_wrong_command_is_seen() -> None:
+    text = "`ese pack x`\n    ese verilog --shel tiny | less --x\n`ese bench speed --no x`\nese no"
+    assert [wrong(words) for words in written_commands(text)] == [["pack"], ["--shel"], ["--no"]]

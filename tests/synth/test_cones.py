@@ -7,7 +7,8 @@ from ese_lstm.contract.shell import SHELL_PRESETS
 from ese_lstm.hw.memory.gather import Gather
 from ese_lstm.hw.verilog import emit
 from ese_lstm.hw.verilog.export import SHELL_TOP, design
-from ese_lstm.synth.cones import combinational
+
+from .cones import combinational
 
 SHELL = SHELL_PRESETS["tiny"]
 

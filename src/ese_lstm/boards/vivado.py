@@ -1,10 +1,10 @@
 """Vivado scripts for the exported engine, written without Vivado and without a date or path.
 
-The engine's ports are native streams: load port, frames in, frames out. There is no PCIe or DDR
-shell around it yet, so these ports have no pins, and the project is built *out of context*:
-synthesis (and, on demand, placement and routing) of the engine alone for the real part and clock,
-with utilisation and timing reports. The board's own constraints lie beside it for whoever writes
-a shell. Nothing here has been run on hardware.
+The project is of the bare engine, without the AXI shell of ``ese verilog --shell``: its ports are
+native streams and have no pins, so it is built *out of context*: synthesis (and, on demand,
+placement and routing) for the real part and clock, with utilisation and timing reports. The board's
+own constraints lie beside it for the design that joins the shell with the vendor's PCIe and DDR
+controllers. Nothing here has been run on hardware.
 """
 
 from pathlib import Path
@@ -26,7 +26,8 @@ _PROJECT = """\
 #   vivado -mode batch -source {top}.tcl -tclargs route      placement and routing as well
 #
 # Engine: {lanes} lanes x {channels} channels = {multipliers} multipliers, {clock_mhz:g} MHz.
-# {constraints} holds the board's pins for a shell; it is no part of this project.
+# {constraints} holds the board's pins, for a design around the AXI shell that
+# ese verilog --shell writes; it is no part of this project.
 
 set here [file dirname [file normalize [info script]]]
 set reports [file join $here vivado_reports]
@@ -59,13 +60,13 @@ close_project
 """
 
 _TIMING = """\
-# Timing of the engine out of context. Ports are left without input and output delays: the shell
-# that will drive them is expected to register them.
+# Timing of the engine out of context. Ports are left without input and output delays: what drives
+# them is expected to register them.
 create_clock -name clk -period {period:.3f} [get_ports clk]
 """
 
 _BOARD = """\
-# {board.title}, {board.part}: pins for a shell around the engine.
+# {board.title}, {board.part}: pins for a design around the engine's AXI shell.
 # Sources: {board.sources}.
 # Not tested on hardware.
 """

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -13,6 +13,7 @@ from ..contract.errors import EseError
 from ..contract.files import write_atomically
 from ..contract.frames import quantise_frames, real_outputs
 from ..contract.image import Image, read_image
+from ..contract.memory import MemoryTiming
 from .estimate import memory_options, memory_timing
 from .frames import load_streams
 from .needs import needs
@@ -20,6 +21,10 @@ from .options import checkpoint_options, read_key_map
 from .outputs import check_files
 from .show import simulate_table
 from .terminal import console, percent, warn
+
+if TYPE_CHECKING:
+    from ..sim.golden.model import FrameResult
+    from ..sim.rtl.verilator import Progress
 
 
 @click.command(context_settings={"show_default": True})
@@ -47,9 +52,8 @@ from .terminal import console, percent, warn
 @click.pass_context
 def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend: str,
              channels: int | None, sqnr: bool, against: Path | None,
-             gate_order: str | None,
-             prefix: str | None, key_map: tuple[str, ...], output: Path | None,
-             bandwidth: float | None, latency: int | None) -> None:
+             gate_order: str | None, prefix: str | None, key_map: tuple[str, ...],
+             output: Path | None, bandwidth: float | None, latency: int | None) -> None:
     """Run frames through an image, golden model or Verilog.
 
     FRAMES.npy … hold real values, (T, inputs) or (T, inputs, streams) a file. Every stream runs
@@ -75,8 +79,6 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
     loaded = _with_channels(read_image(image), channels)
     loaded_streams = load_streams(frames)
     values, active, saturated = _inputs(loaded, loaded_streams)
-    start = np.zeros_like(active)
-    start[0] = True
     streams = int(active[0].sum())
     figures: dict[str, Any] = {"backend": backend, "frames": len(values), "streams": streams,
                                "saturated_input": saturated}
@@ -86,7 +88,7 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
         from ..sim.verify import golden_frames
         from .against import advice_against, loss_against, original_of
 
-        golden = list(golden_frames(decode_image(loaded), values, active, start))
+        golden = list(golden_frames(decode_image(loaded), values, active, _starts(active)))
         outputs = np.stack([frame.outputs for frame in golden])
         for name in vars(golden[0].saturations):
             figures[f"saturated_{name}"] = sum(getattr(frame.saturations, name)
@@ -100,19 +102,9 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
                 advice = advice_against(loaded, original, loaded_streams, lambda option:
                                         status.update(f"The outputs are poor; trying {option}"))
         if backend == "rtl":
-            from ..sim.compare import compare
-            from ..sim.rtl.runner import run_image
-
-            result = run_image(loaded, values, active, start, progress=percent(status),
-                               memory=memory_timing(loaded, bandwidth, latency))
-            comparison = compare(result.frames, golden)
-            outputs = result.outputs
-            figures |= {
-                "cycles_per_frame": round(result.cycles_per_frame),
-                "multiplier_utilisation": f"{100 * result.utilisation:.1f} %",
-                "values_compared": comparison.values_compared,
-                "mismatches": sum(comparison.mismatches.values()),
-                "first_mismatch": comparison.first or "none"}
+            outputs, compared = _verilog(loaded, values, active, golden, percent(status),
+                                         memory_timing(loaded, bandwidth, latency))
+            figures |= compared
     if output is not None:
         real = real_outputs(outputs[:, :, :streams], loaded.manifest)
         write_atomically(output, lambda temporary: _save(temporary, real))
@@ -121,6 +113,30 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
         warn(f"{image.name}: {loss.sentence} {advice}")
     if figures.get("mismatches"):
         ctx.exit(1)
+
+
+def _starts(active: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Every stream's start, which is the first frame's."""
+    start = np.zeros_like(active)
+    start[0] = True
+    return start
+
+
+def _verilog(image: Image, values: NDArray[np.int64], active: NDArray[np.bool_],
+             golden: Sequence["FrameResult"], progress: "Progress", memory: MemoryTiming
+             ) -> tuple[NDArray[Any], dict[str, Any]]:
+    """Outputs of the exported Verilog, and what to tell of it and of its comparison."""
+    from ..sim.compare import compare
+    from ..sim.rtl.runner import run_image
+
+    result = run_image(image, values, active, _starts(active), progress=progress, memory=memory)
+    comparison = compare(result.frames, golden)
+    return result.outputs, {
+        "cycles_per_frame": round(result.cycles_per_frame),
+        "multiplier_utilisation": f"{100 * result.utilisation:.1f} %",
+        "values_compared": comparison.values_compared,
+        "mismatches": sum(comparison.mismatches.values()),
+        "first_mismatch": comparison.first or "none"}
 
 
 def _with_channels(image: Image, channels: int | None) -> Image:

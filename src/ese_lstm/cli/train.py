@@ -17,7 +17,9 @@ from .settings import chosen, setting_options
 from .terminal import console
 
 if TYPE_CHECKING:
+    from ..train.data.dataset import Dataset
     from ..train.loop.trainer import Report
+    from ..train.model import PhoneNet
 
 FIGURES = ("loss", "fer", "rate", "density")
 
@@ -65,7 +67,6 @@ def train(dataset: Path, output: Path, start: Path | None, density: float | None
     from ..train.data.dataset import Dataset, save_array
     from ..train.data.streams import Corpus
     from ..train.loop.trainer import FILES, Trainer
-    from ..train.model import PhoneNet, check_dataset, load_model
     from ..train.tasks.classify import Classification
 
     check_files_in(output, *FILES, "calibration.npy")
@@ -74,18 +75,9 @@ def train(dataset: Path, output: Path, start: Path | None, density: float | None
     with console.status("Reading the dataset") as status:
         data = Dataset(dataset)
         options = chosen(TrainOptions, values, weight_bits=train_weight_bits)
-        prune = None
-        if density is not None or matrix_densities:
-            engine = chosen_config(config, sets, **{name: values[name] for name in KNOBS})
-            prune = chosen(PruneOptions, values, config=engine,
-                           density=1.0 if density is None else density,
-                           densities=matrix_values("matrix-density", matrix_densities, float))
+        prune = _pruning(values, density, matrix_densities, config, sets)
         torch.manual_seed(options.seed)
-        if start is None:
-            model = PhoneNet(chosen(Shape, values, inputs=data.inputs, phones=data.phones))
-        else:
-            model = load_model(start)
-            check_dataset(model, start, data)
+        model = _model(data, start, values)
         corpus = Corpus.load(data, data.split("train"))
         status.update("Setting up")
         trainer = Trainer(Classification(model, corpus, start is None), output, options, prune)
@@ -114,6 +106,27 @@ def train(dataset: Path, output: Path, start: Path | None, density: float | None
             console.print(f"held out: FER {figures['held_out_fer']:.2f} %, PER "
                           f"{figures['held_out_per']:.2f} % ({len(held_out.names)} utterances)")
     console.print(f"{output / 'model.safetensors'} after {trainer.step} steps")
+
+
+def _pruning(values: dict[str, Any], density: float | None, matrix_densities: tuple[str, ...],
+             config: str, sets: tuple[str, ...]) -> PruneOptions | None:
+    """None unless a density is given."""
+    if density is None and not matrix_densities:
+        return None
+    engine = chosen_config(config, sets, **{name: values[name] for name in KNOBS})
+    return chosen(PruneOptions, values, config=engine, density=1.0 if density is None else density,
+                  densities=matrix_values("matrix-density", matrix_densities, float))
+
+
+def _model(data: "Dataset", start: Path | None, values: dict[str, Any]) -> "PhoneNet":
+    """Of random weights, or an earlier training's."""
+    from ..train.model import PhoneNet, check_dataset, load_model
+
+    if start is None:
+        return PhoneNet(chosen(Shape, values, inputs=data.inputs, phones=data.phones))
+    model = load_model(start)
+    check_dataset(model, start, data)
+    return model
 
 
 def _writer(folder: Path) -> Any:

@@ -14,6 +14,8 @@ from .speech import PARTIAL_FRAMES
 
 OPERATIONS_PER_WEIGHT = 2
 FRAME_MS = 10.0
+FORMATS = ("weight_bits", "act_bits", "acc_bits", "cell_bits", "cell_frac", "entry_bits",
+           "index_mode")
 
 
 def write_summary(outcome: Outcome) -> str:
@@ -66,10 +68,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
                         "input_limit": outcome.calibrated.input_limit,
                         "rms_by_input_limit": {f"{limit:g}": rms for limit, rms
                                                in outcome.calibrated.tried.items()}},
-        "formats": {"weight_bits": config.weight_bits, "act_bits": config.act_bits,
-                    "acc_bits": config.acc_bits, "cell_bits": config.cell_bits,
-                    "cell_frac": config.cell_frac, "entry_bits": config.entry_bits,
-                    "index_mode": config.index_mode,
+        "formats": {**{name: getattr(config, name) for name in FORMATS},
                     "layers": [layer.model_dump() for layer in manifest.layers]},
         "size": {"dense_weights": manifest.dense_weights, "dense_bits": report.dense_bits,
                  "published_bits": report.published_bits,
@@ -125,15 +124,8 @@ def as_text(outcome: Outcome) -> str:
         ("The same on the simulated frames (RTL outputs)", _difference(simulated)),
         ("What pruning WITHOUT retraining costs: pruned float against the original float",
          _difference(pruning)),
-        ("Saturations in the simulated frames", [
-            ("inputs", f"{values['saturations']['input']:,} (beyond the calibrated limit "
-                       f"{outcome.calibrated.input_limit:g}, before scaling)"),
-            ("gate inputs", f"{values['saturations']['gate_input']:,} (beyond +-8, where sigmoid "
-                            f"and tanh are flat)"),
-            ("cell states", f"{values['saturations']['cell']:,}"),
-            ("tanh inputs", f"{values['saturations']['tanh_input']:,} (beyond +-8)"),
-            ("results", f"{values['saturations']['result']:,}"),
-        ]),
+        ("Saturations in the simulated frames",
+         _saturations(values["saturations"], outcome.calibrated.input_limit)),
         ("Streams", [(f"channel {span.channel}",
                       f"frames {span.first:3} to {span.end - 1:3}: {span.utterance}")
                      for span in outcome.plan.spans]),
@@ -178,6 +170,17 @@ def _at_clock(values: dict[str, Any]) -> list[tuple[str, str]]:
                            f"streams, {faster:,.0f} times real time"),
         ("throughput", f"{clock['sparse_gops']:.1f} GOP/s on the weights left, "
                        f"{clock['dense_equivalent_gops']:.0f} GOP/s dense-equivalent"),
+    ]
+
+
+def _saturations(counts: dict[str, int], input_limit: float) -> list[tuple[str, str]]:
+    return [
+        ("inputs", f"{counts['input']:,} (beyond the calibrated limit {input_limit:g}, before "
+                   f"scaling)"),
+        ("gate inputs", f"{counts['gate_input']:,} (beyond +-8, where sigmoid and tanh are flat)"),
+        ("cell states", f"{counts['cell']:,}"),
+        ("tanh inputs", f"{counts['tanh_input']:,} (beyond +-8)"),
+        ("results", f"{counts['result']:,}"),
     ]
 
 

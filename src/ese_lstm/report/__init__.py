@@ -1,7 +1,9 @@
 """What results are shown with.
 
-- :mod:`table`: a table, for terminals, documents and pages; files of figures
-- :mod:`charts`: charts as SVG
-- :mod:`html`: parts of a self-contained page
-- :mod:`versions`: of Python and of packages that figures depend on
+| module | what |
+|---|---|
+| ``table`` | a table, for terminals, documents and pages; files of figures |
+| ``charts`` | charts as SVG |
+| ``html`` | parts of a self-contained page |
+| ``versions`` | of Python and of packages that figures depend on |
 """

@@ -1,9 +1,12 @@
 """``ese bench``: measurements, one module a command.
 
-- :mod:`engine`, :mod:`shell`, :mod:`streaming`: cycles on the exported Verilog
-- :mod:`speed`, :mod:`compress_speed`: how long simulation and compression take
-- :mod:`ablations`, :mod:`pruning_curve`: tables and plots of docs/results
-- :mod:`resemblyzer`: a speaker encoder in 12-bit weights
+| module | what |
+|---|---|
+| ``engine``, ``shell``, ``streaming`` | cycles on the exported Verilog |
+| ``speed``, ``compress_speed`` | how long simulation and compression take |
+| ``ablations``, ``pruning_curve`` | tables and plots of docs/results |
+| ``resemblyzer`` | a speaker encoder in 12-bit weights |
+| ``options`` | options of several of them |
 """
 
 import click

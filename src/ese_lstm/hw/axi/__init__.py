@@ -1,4 +1,8 @@
 """AXI ports, as shell and memory use them.
 
-lite: AXI4-Lite slave. stream: beats of AXI4-Stream. memory: channels of AXI4 as streams.
+| module | what |
+|---|---|
+| ``lite`` | AXI4-Lite slave |
+| ``stream`` | beats of AXI4-Stream |
+| ``memory`` | channels of AXI4 as streams |
 """

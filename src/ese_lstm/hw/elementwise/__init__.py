@@ -1,5 +1,10 @@
 """From drained rows to cell states and results.
 
-epilogue: executes the program's epilogues, a row a cycle. unit: all channels, parameters and
-cells. channel: the arithmetic of one. activation: σ and tanh. numeric: rounding and saturation.
+| module | what |
+|---|---|
+| ``epilogue`` | executes the program's epilogues, a row a cycle |
+| ``unit`` | all channels, parameters and cells |
+| ``channel`` | the arithmetic of one |
+| ``activation`` | σ and tanh |
+| ``numeric`` | rounding and saturation |
 """

@@ -1,9 +1,12 @@
 """What an engine can be, one file each: a module here is a backend of its name.
 
-golden: the bit-exact model in numpy. rtl: the exported Verilog in Verilator, behind a simulated
-device of its own. xdma: a board's files of the Xilinx XDMA driver, or a simulated device's.
+| module | what |
+|---|---|
+| ``golden`` | the bit-exact model in numpy |
+| ``rtl`` | the exported Verilog in Verilator, behind a simulated device of its own |
+| ``xdma`` | a board's files of the Xilinx XDMA driver, or a simulated device's |
 
-A module has ``NAME``, as users write it, with ``:PATH`` if it takes a path, and
+A module has ``NAME``, as users write it, with ``:PATH`` if it takes a path, and a function
 ``open_backend(path, options)``.
 """
 

@@ -36,7 +36,7 @@ class Saturations:
 
 @dataclass(frozen=True)
 class FrameResult(Frame):
-    """One frame as computed. saturations: of its active channels."""
+    """A :class:`Frame` as computed. saturations: of its active channels."""
 
     saturations: Saturations
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from pathlib import Path
 
-from . import yosys
+from ese_lstm.synth import yosys
 
 GATES = "proc; flatten; opt_clean -purge; simplemap; opt_clean -purge"
 """To single bits but for memories and sums: a field of a wide net must not stand for the others."""
