@@ -71,6 +71,7 @@ def check_wheel(folder: Path, constraints: Path) -> None:
         subprocess.run([sys.executable, "-m", "venv", home / "env"], check=True)
         install("")
         run("ese", "verilog", "--config", "tiny", "-o", "verilog")
+        (work / "my.pt").touch()
         told = run("ese", "compress", "my.pt", "-o", "my.ese", expected=2)
         if "compress]" not in told:
             sys.exit(f"ese compress must say which extra it needs, but says: {told}")
