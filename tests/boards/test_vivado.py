@@ -89,6 +89,8 @@ def test_another_board_is_an_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     text = pins.read_text()
     assert "# Other card, xcku115-flva1517-2-e: pins" in text and "Sources: its schematic." in text
     assert "{PACKAGE_PIN A1} [get_ports clk100]" in text and "ADM" not in text
+    with pytest.raises(EseError, match="^board: must be one of adm_pcie_ku3, other, got 'none'$"):
+        write_project(PRESETS["tiny"], tmp_path, board="none")
 
 
 def test_platform_prepares_a_design_for_vivado() -> None:

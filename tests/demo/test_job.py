@@ -189,3 +189,16 @@ def test_exit_code_of_errors(monkeypatch: pytest.MonkeyPatch, folder: Path) -> N
 def test_wrong_options(tmp_path: Path, config: str, frames: int, message: str) -> None:
     with pytest.raises(EseError, match=message):
         job.run_job(job.Options(tmp_path, tmp_path, config, frames), Steps())
+
+
+def test_options_that_a_command_would_not_read(tmp_path: Path) -> None:
+    before = CliRunner().invoke(main, ["demo", "--density", "0.2", "--cache", "c", "speech", "m",
+                                       "d"])
+    assert before.exit_code == 2 and before.output == (
+        "error: demo: options of speech must stand after it, but --cache, --density stands "
+        "before\n")
+    board = CliRunner().invoke(main, ["demo", "--board", "none", "-o", str(tmp_path / "out")])
+    assert board.exit_code == 2
+    assert board.output == "error: board: must be one of adm_pcie_ku3, got 'none'\n"
+    listed = CliRunner().invoke(main, ["board"])
+    assert listed.exit_code == 0 and "adm_pcie_ku3" in listed.output

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pkgutil import iter_modules
 
 import numpy as np
 import pytest
@@ -10,13 +11,13 @@ from ese_lstm.compress.pipeline import CompressOptions, compress_network
 from ese_lstm.compress.synthetic import LayerShape, random_frames, random_network
 from ese_lstm.contract.config import PRESETS, EngineConfig
 from ese_lstm.contract.image import Image
-from ese_lstm.runtime import Engine
+from ese_lstm.runtime import Engine, backends
 from ese_lstm.sim.golden.decode import decode_image
 from ese_lstm.sim.golden.model import GoldenModel
 from ese_lstm.sim.rtl.device import SimulatedDevice
 
 TINY = PRESETS["tiny"]
-BACKENDS = ("golden", "rtl", "xdma")
+BACKENDS = tuple(module.name for module in iter_modules(backends.__path__))
 INPUTS, OUTPUTS = 5, 4
 
 
@@ -93,8 +94,8 @@ def opened(request):
             engine.load(image)
             yield engine
             return
-        name = "golden"
-        if request.param == "xdma":
+        name = request.param
+        if name == "xdma":
             name = f"xdma:{request.getfixturevalue('device').path}"
         with Engine.open(name, timeout_s=60) as engine:
             engine.load(image)

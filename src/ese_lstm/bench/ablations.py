@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..compress.prune import BALANCES, NoRoomError
 from ..contract.errors import EseError
 from ..contract.published import (
     QUEUE_DEPTH,
@@ -20,7 +21,6 @@ from .workload import Workload
 
 MODEL = ("Cycles are the cycle model's, which predicts the Verilog's exactly "
          "(`tests/bench/test_model.py`; `ese bench engine` at full size).")
-BALANCES = ("matrix", "tile", "none")
 DENSITIES = (0.05, 0.10, 0.20, 0.40, 0.60, 0.80)
 DENSE_STREAM = 1 << 17
 """Entries of a lane that hold the network unpruned."""
@@ -250,9 +250,7 @@ def _if_possible(workload: Workload) -> CycleReport | None:
     """None if the densities cannot leave an entry in every lane column."""
     try:
         return cycles(workload)
-    except EseError as error:
-        if "must leave room" not in str(error):
-            raise
+    except NoRoomError:
         return None
 
 

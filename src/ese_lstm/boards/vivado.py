@@ -14,7 +14,7 @@ from amaranth.build import Attrs, DiffPairs, Pins, Resource, Subsignal
 from ..contract.config import EngineConfig
 from ..contract.files import write_atomically
 from .board import Board
-from .known import BOARDS
+from .known import known_board
 
 TOP = "ese_engine"
 
@@ -73,14 +73,16 @@ _BOARD = """\
 
 
 def write_project(config: EngineConfig, folder: Path, verilog: str = f"{TOP}.v",
-                  board: str = "adm_pcie_ku3") -> list[Path]:
-    """Write project script, timing and constraints of a board of BOARDS beside the exported
-    ``verilog``.
+                  board: str | None = None) -> list[Path]:
+    """Write project script, timing and constraints of a known board, the first without a name,
+    beside the exported ``verilog``.
 
     Returns the files: ``ese_engine.tcl``, ``ese_engine.xdc``, the board's ``.xdc``; the same text
-    for the same configuration. Raises EseError if ``folder`` cannot be written.
+    for the same configuration. Raises EseError if ``folder`` cannot be written or no board has
+    this name.
     """
-    platform, constraints = BOARDS[board](), f"{board}.xdc"
+    name, platform = known_board(board)
+    constraints = f"{name}.xdc"
     texts = {
         f"{TOP}.tcl": _PROJECT.format(
             top=TOP, verilog=verilog, part=platform.part, constraints=constraints,
@@ -89,7 +91,7 @@ def write_project(config: EngineConfig, folder: Path, verilog: str = f"{TOP}.v",
         f"{TOP}.xdc": _TIMING.format(period=1e3 / config.clock_mhz),
         constraints: board_constraints(platform),
     }
-    return [_write(folder / name, text) for name, text in texts.items()]
+    return [_write(folder / file, text) for file, text in texts.items()]
 
 
 def board_constraints(platform: Board) -> str:

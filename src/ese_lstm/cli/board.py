@@ -10,10 +10,10 @@ from .terminal import show
 def board() -> None:
     """List the known boards and what was tested of them.
 
-    `ese demo` writes pins, constraints and a Vivado project of the first one beside the Verilog.
+    `ese demo --board NAME` writes one's pins, constraints and Vivado project beside the Verilog.
     """
     from ..boards.known import BOARDS
 
-    show(Table("Boards", ("board", "part", "PCIe lanes", "status"),
-               [(found.title, found().part, found.pcie_lanes, found.status)
-                for found in BOARDS.values()], left=(0, 1, 3)))
+    show(Table("Boards", ("name", "board", "part", "PCIe lanes", "status"),
+               [(name, found.title, found().part, found.pcie_lanes, found.status)
+                for name, found in BOARDS.items()], left=(0, 1, 2, 4)))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ..compress.prune import BALANCES
 from ..contract.errors import EseError
 from ..contract.files import beside, write_contents
 from .command_line import command_line
@@ -41,7 +42,7 @@ Number = TypeVar("Number", int, float)
               help="Round one matrix (Wix … Wym) to fewer bits than the engine's weights, of every "
                    "layer or of one (l0.Wix); may be repeated. See ese sensitivity --bits.")
 @config_options
-@click.option("--balance", type=click.Choice(["matrix", "tile", "none"]), default="matrix",
+@click.option("--balance", type=click.Choice(BALANCES), default="matrix",
               help="Equal shares per lane and matrix (as published), per lane and tile, or plain "
                    "magnitude pruning.")
 @click.option("--keep-one", is_flag=True,

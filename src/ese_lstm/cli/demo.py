@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from ..contract.config import PRESETS
+from ..contract.errors import EseError
 from ..contract.files import check_folder
 from .command_line import command_line
 from .needs import needs
@@ -25,9 +27,11 @@ CHANNELS = 4
 @click.option("--config", default="demo-32x4", metavar="NAME|FILE",
               help=f"Engine: {', '.join(PRESETS)}, or a JSON file; 4 to 9 channels.")
 @click.option("--density", default=0.1, help="Share of weights that pruning keeps.")
+@click.option("--board", metavar="NAME", help="Of the Vivado project: one of `ese board`, whose "
+                                              "first it is if not given.")
 @click.pass_context
-def demo(ctx: click.Context, output: Path, cache: Path, frames: int, config: str, density: float
-         ) -> None:
+def demo(ctx: click.Context, output: Path, cache: Path, frames: int, config: str, density: float,
+         board: str | None) -> None:
     """A real speech LSTM becomes simulated, verified Verilog.
 
     Prunes, quantises, packs, simulates and compares Resemblyzer's three LSTM layers on Asterisk's
@@ -42,13 +46,18 @@ def demo(ctx: click.Context, output: Path, cache: Path, frames: int, config: str
     none was compared, or the simulation failed; 2 wrong input or no network.
     """
     if ctx.invoked_subcommand is not None:
+        given = [option.opts[-1] for option in ctx.command.params
+                 if ctx.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE]
+        if given:
+            raise EseError(f"demo: options of {ctx.invoked_subcommand} must stand after it, but "
+                           f"{', '.join(given)} stands before")
         return
     for extra in ("compress", "sim", "demo"):
         needs(extra)
     check_folder(output)
     from ..demo import job, summary
 
-    outcome = job.run_job(job.Options(output, cache, config, frames, density), Steps())
+    outcome = job.run_job(job.Options(output, cache, config, frames, density, board=board), Steps())
     click.echo(f"\n{summary.write_summary(outcome)}\nResults are in {output}/")
     ctx.exit(0 if outcome.comparison.equal else 1)
 

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..contract.config import EngineConfig
-from ..contract.errors import EseError
 from ..report.table import Table
 from ..train.options import PruneOptions
 from .needs import needs
-from .options import KNOBS, chosen_config, config_options
+from .options import KNOBS, chosen_config, config_options, numbers
 from .outputs import check_files
 from .settings import setting_options
 from .terminal import console, show
@@ -65,8 +64,8 @@ def sensitivity(model: Path, dataset: Path, output: Path, densities: str | None,
     from ..train.model import check_dataset, load_model
 
     check_files(output)
-    wanted = _numbers("densities", densities or ("" if bits else DENSITIES), float)
-    widths = _numbers("bits", bits or "", int)
+    wanted = numbers("densities", densities or ("" if bits else DENSITIES), float)
+    widths = numbers("bits", bits or "", int)
     engine = chosen_config(config, sets, **{name: knobs[name] for name in KNOBS})
     with console.status("Reading"):
         net, data = load_model(model), Dataset(dataset)
@@ -113,10 +112,3 @@ def _scan_widths(net: "PhoneNet", data: "Dataset", corpus: "Corpus", few: "Corpu
 def _table(quantity: str, rows: list[tuple[str, str, float, float]]) -> Table:
     return Table("Without retraining", ("matrix", quantity, "FER %", "PER %"),
                  [(name, value, f"{fer:.2f}", f"{per:.2f}") for name, value, fer, per in rows])
-
-
-def _numbers(name: str, text: str, kind: Any) -> list[Any]:
-    try:
-        return [kind(part) for part in text.split(",")] if text else []
-    except ValueError:
-        raise EseError(f"{name}: must be numbers separated by commas, got {text!r}") from None

@@ -51,9 +51,9 @@ if TYPE_CHECKING:
 @memory_options
 @click.pass_context
 def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend: str,
-             channels: int | None, sqnr: bool, against: Path | None,
-             gate_order: str | None, prefix: str | None, key_map: tuple[str, ...],
-             output: Path | None, bandwidth: float | None, latency: int | None) -> None:
+             channels: int | None, sqnr: bool, against: Path | None, gate_order: str | None,
+             prefix: str | None, key_map: tuple[str, ...], output: Path | None,
+             bandwidth: float | None, latency: int | None) -> None:
     """Run frames through an image, golden model or Verilog.
 
     FRAMES.npy … hold real values, (T, inputs) or (T, inputs, streams) a file. Every stream runs
@@ -64,8 +64,7 @@ def simulate(ctx: click.Context, image: Path, frames: tuple[Path, ...], backend:
     ese simulate my.ese a.npy b.npy --channels 2 --backend rtl
     ese simulate my.ese speech.npy --sqnr --against my.pt
 
-    --bandwidth and --latency describe the memory that backend rtl streams weights from; results
-    don't depend on it.
+    --bandwidth and --latency describe the memory that rtl streams weights from, not results.
 
     Exit code 1 if the Verilog differs from the golden model in any value.
     """

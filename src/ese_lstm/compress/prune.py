@@ -31,6 +31,10 @@ Balance = Literal["matrix", "tile", "none"]
 BALANCES = ("matrix", "tile", "none")
 
 
+class NoRoomError(EseError):
+    """A density keeps too few weights for keep_one."""
+
+
 def prune_network(network: Network, config: EngineConfig, density: float,
                   balance: Balance = "matrix", keep_one: bool = False,
                   densities: Mapping[str, float] | None = None) -> Network:
@@ -38,7 +42,7 @@ def prune_network(network: Network, config: EngineConfig, density: float,
 
     densities: by name of the matrix, of every layer (``Wix``) or of one (``l0.Wix``, which goes
     before), instead of ``density``. Raises EseError if a density, its name or balance is not
-    valid, or if keep_one needs more weights than the density leaves.
+    valid, NoRoomError if keep_one needs more weights than the density leaves.
     """
     densities = densities or {}
     check_names("density", densities, len(network.layers))
@@ -144,9 +148,10 @@ def _protect_empty(matrices: Sequence[NDArray[Any]], masks: Sequence[NDArray[np.
             matrix, row = divmod(int(open_values.argmax()), len(rows))
             if not open_values[matrix, row]:
                 kept = max(kept_count(size, density) for density in densities)
-                raise EseError(f"density: must leave room for one weight in every (lane, column) "
-                               f"of {name} with keep_one, but {max(densities)} keeps only {kept} "
-                               f"of the {size} weights of a sub-matrix")
+                raise NoRoomError(
+                    f"density: must leave room for one weight in every (lane, column) of {name} "
+                    f"with keep_one, but {max(densities)} keeps only {kept} of the {size} weights "
+                    f"of a sub-matrix")
             protected[matrix][rows[row], column] = True
             found = True
     return found

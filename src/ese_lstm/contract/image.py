@@ -130,12 +130,9 @@ class Image:
 
     def require_config(self, config: EngineConfig) -> None:
         """Raise EseError if the image was packed for another engine; names what differs."""
-        mine, other = self.config.model_dump(), config.model_dump()
-        different = [f"{key} {mine[key]} against {other[key]}" for key in mine
-                     if mine[key] != other[key]]
-        if different:
+        if different := self.config.differences(config):
             raise EseError(f"image: must be packed for this engine's configuration, but has "
-                           f"{', '.join(different)}")
+                           f"{different}")
 
 
 def _without_end(fields: dict[str, int]) -> dict[str, Any]:

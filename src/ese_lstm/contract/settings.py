@@ -28,6 +28,12 @@ class Settings(BaseModel):
         """This configuration with some fields changed, validated anew."""
         return type(self)(**{**self.model_dump(), **changes})
 
+    def differences(self, other: Self) -> str:
+        """Fields that differ, ``lanes 2 against 4, …``; empty if none does."""
+        mine, others = self.model_dump(), other.model_dump()
+        return ", ".join(f"{name} {value} against {others[name]}"
+                         for name, value in mine.items() if value != others[name])
+
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, one field a line."""
         return json.dumps(self.model_dump(), indent=2, sort_keys=True) + "\n"

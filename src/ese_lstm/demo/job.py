@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..boards.known import known_board
 from ..boards.memory_init import write_memories
 from ..boards.vivado import write_project
 from ..compress.pipeline import CompressOptions
@@ -58,7 +59,7 @@ Step = Callable[[str], AbstractContextManager[Update]]
 @dataclass(frozen=True)
 class Options:
     """Knobs of the job. frames: frames simulated; density: share of weights kept; output, cache:
-    folders for results and for downloads."""
+    folders for results and for downloads; board: of the Vivado project, the first if None."""
 
     output: Path
     cache: Path
@@ -66,6 +67,7 @@ class Options:
     frames: int = 160
     density: float = 0.1
     compress: CompressOptions = COMPRESS
+    board: str | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ def run_job(options: Options, step: Step) -> Outcome:
                        f"utterances, got {config.channels}")
     if options.frames < MIN_FRAMES:
         raise EseError(f"frames: must be at least {MIN_FRAMES}, got {options.frames}")
+    known_board(options.board)
     for name in SUMMARY_NAMES:
         (options.output / name).unlink(missing_ok=True)
     seconds: dict[str, float] = {}
@@ -127,7 +130,7 @@ def run_job(options: Options, step: Step) -> Outcome:
         write_image(options.output / IMAGE_NAME, image)
     with timed("Export Verilog, Vivado project, memory files") as update:
         exported = export_verilog(config, options.output, progress=update)
-        write_project(config, options.output, exported.verilog.name)
+        write_project(config, options.output, exported.verilog.name, options.board)
         write_memories(image, options.output / "memory")
 
     plan = schedule(heard, config.channels, options.frames)

@@ -9,6 +9,7 @@ from ..report.table import text_lines
 from ..sim.golden.cycles import CycleReport
 from ..sim.rtl.runner import RtlResult
 from .accuracy import Difference
+from .fetch import CHECKPOINT_PACKAGE, CHECKPOINT_VERSION
 from .job import IMAGE_NAME, Outcome
 from .speech import PARTIAL_FRAMES
 
@@ -132,7 +133,7 @@ def as_text(outcome: Outcome) -> str:
         ("Seconds", [(title, f"{seconds:.1f}") for title, seconds in outcome.seconds.items()]),
         ("Versions", list(outcome.versions.items())),
     ]
-    title = (f"{values['source']['checkpoint']} (resemblyzer 0.1.4), "
+    title = (f"{values['source']['checkpoint']} ({CHECKPOINT_PACKAGE} {CHECKPOINT_VERSION}), "
              f"{len(values['formats']['layers'])} LSTM layers, density "
              f"{outcome.options.density:g} -> {IMAGE_NAME}")
     lines = [title, "=" * len(title)]

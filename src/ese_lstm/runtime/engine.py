@@ -79,6 +79,7 @@ class Engine:
 
     @timeout_s.setter
     def timeout_s(self, seconds: float) -> None:
+        """From the next wait on."""
         self.turns.timeout_s = seconds
 
     @property

@@ -27,25 +27,30 @@ class GoldenBackend:
         self._results: deque[Ints] = deque()
 
     def load(self, image: Image) -> None:
+        """Decode the image; states are zero."""
         self._model = GoldenModel(decode_image(image))
         self._results.clear()
         self.config = image.config
 
     def submit(self, frame: Ints, active: Mask, start: Mask) -> None:
+        """Run the frame at once."""
         assert self._model is not None
         self._results.append(self._model.step(frame, active, start).outputs)
 
     def collect(self, timeout_s: float) -> Ints | None:
+        """The oldest result; never waits."""
         return self._results.popleft() if self._results else None
 
     def check(self) -> None:
-        pass
+        """Nothing can fail."""
 
     def counters(self) -> dict[str, int]:
+        """Frames, products and nulls since the image was loaded."""
         assert self._model is not None
         decoded, frames = self._model.decoded, self._model.frame
         return {"frames": frames, "products": frames * decoded.entries,
                 "nulls": frames * (decoded.null_entries + decoded.filler_entries)}
 
     def close(self) -> None:
+        """Forget the model."""
         self._model = None

@@ -32,6 +32,7 @@ class RtlBackend:
             self._start(self.config)
 
     def load(self, image: Image) -> None:
+        """Load the image, into a new simulated device if there is none that runs."""
         if self._files is None or self._device is None or not self._device.running:
             self.close()
             self._start(image.config)
@@ -39,22 +40,27 @@ class RtlBackend:
             files.load(image)
 
     def submit(self, frame: Ints, active: Mask, start: Mask) -> None:
+        """Send a frame to the device."""
         with self._speaking() as files:
             files.submit(frame, active, start)
 
     def collect(self, timeout_s: float) -> Ints | None:
+        """The device's oldest result; None if there is none in time."""
         with self._speaking() as files:
             return files.collect(timeout_s)
 
     def check(self) -> None:
+        """Raise DeviceError if the device reports an error or its simulator ended."""
         with self._speaking() as files:
             files.check()
 
     def counters(self) -> dict[str, int]:
+        """The device's counters."""
         with self._speaking() as files:
             return files.counters()
 
     def close(self) -> None:
+        """End the simulated device."""
         files, self._files = self._files, None
         device, self._device = self._device, None
         try:

@@ -70,8 +70,8 @@ class DeviceBackend:
         self.config: EngineConfig | None = None
         try:
             device, self._shell = read_identity(self._files.read_register)
-            if config is not None:
-                _require_same(config, device)
+            if config is not None and (different := config.differences(device)):
+                raise EseError(f"config: must be the device's, but has {different}")
             self.config = self._config = device
             self._reset()
         except BaseException:
@@ -79,6 +79,7 @@ class DeviceBackend:
             raise
 
     def load(self, image: Image) -> None:
+        """Reset the device and send it the image, in packets that the driver leaves whole."""
         self._stop_reader()
         self._files.close_data()
         self._reset()
@@ -100,6 +101,7 @@ class DeviceBackend:
         self._reader = _Reader(self._files, size)
 
     def submit(self, frame: Ints, active: Mask, start: Mask) -> None:
+        """Write a frame; the thread reads its result."""
         packets = pack_frames(frame[None], active[None], start[None], self._config, self._shell)
         assert self._reader is not None
         self._reader.expect()
@@ -110,6 +112,7 @@ class DeviceBackend:
             raise
 
     def collect(self, timeout_s: float) -> Ints | None:
+        """The oldest result that the thread has read; None if there is none in time."""
         assert self._reader is not None
         try:
             packet = self._reader.next(timeout_s)
@@ -122,6 +125,7 @@ class DeviceBackend:
         return result
 
     def check(self) -> None:
+        """Raise DeviceError naming the bits of ERROR that are set."""
         found = register("ERROR").unpack(self._files.read_register(offset("ERROR")))
         bits = [f"{name} is set: {register('ERROR').field(name).doc}"
                 for name, value in found.items() if value]
@@ -129,12 +133,14 @@ class DeviceBackend:
             raise DeviceError(f"device: ERROR must be 0, but {'; '.join(bits)}")
 
     def counters(self) -> dict[str, int]:
+        """All counters at one moment."""
         self._write("COUNTER_SNAPSHOT", latch=1)
         self._until("COUNTER_SNAPSHOT", latch=0)
         return {name: self._field(f"COUNTER_{name.upper()}_LO", "count")
                 | self._field(f"COUNTER_{name.upper()}_HI", "count") << 32 for name in COUNTERS}
 
     def close(self) -> None:
+        """Stop the engine and close the files, even if the device is gone."""
         self._stop_reader()
         try:
             self._write("CONTROL", run=0)
@@ -269,11 +275,3 @@ def split(packet: Packet, config: EngineConfig, shell: ShellConfig,
         start[:width] = np.frombuffer(
             layout.pack({**head, "address": address}).to_bytes(width, "little"), np.uint8)
         yield np.concatenate([start, body[first:first + step]])
-
-
-def _require_same(config: EngineConfig, device: EngineConfig) -> None:
-    mine, other = config.model_dump(), device.model_dump()
-    different = [f"{key} {mine[key]} against {other[key]}" for key in mine
-                 if mine[key] != other[key]]
-    if different:
-        raise EseError(f"config: must be the device's, but has {', '.join(different)}")

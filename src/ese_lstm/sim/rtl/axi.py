@@ -107,16 +107,29 @@ class AxisSink(Sink):
         return True
 
 
-class AxiLite:
+class Ports:
+    """Signals ``<name>_…`` of a design, by the rest of their names."""
+
+    def __init__(self, dut: Any, name: str, *ports: str) -> None:
+        self._ports = {port: getattr(dut, f"{name}_{port}") for port in ports}
+
+    def _get(self, port: str) -> int:
+        return int(self._ports[port].value)
+
+    def _set(self, **values: int) -> None:
+        for port, value in values.items():
+            self._ports[port].value = value
+
+
+class AxiLite(Ports):
     """One access at a time on ``<name>_…``; address and data of a write together."""
 
     def __init__(self, dut: Any, name: str) -> None:
-        self._ports = {port: getattr(dut, f"{name}_{port}") for port in (
-            "awaddr", "awvalid", "awready", "wdata", "wstrb", "wvalid", "wready", "bresp",
-            "bvalid", "bready", "araddr", "arvalid", "arready", "rdata", "rresp", "rvalid",
-            "rready")}
-        for port in ("awvalid", "wvalid", "bready", "arvalid", "rready"):
-            self._ports[port].value = 0
+        super().__init__(
+            dut, name, "awaddr", "awvalid", "awready", "wdata", "wstrb", "wvalid", "wready",
+            "bresp", "bvalid", "bready", "araddr", "arvalid", "arready", "rdata", "rresp", "rvalid",
+            "rready")
+        self._set(awvalid=0, wvalid=0, bready=0, arvalid=0, rready=0)
         for port in ("awprot", "arprot"):
             getattr(dut, f"{name}_{port}").value = 0
         self._offered: set[str] = set()
@@ -165,10 +178,3 @@ class AxiLite:
         done, self._done = self._done, None
         done(self._get("rdata") if self._answer == "r" else 0, self._get(f"{self._answer}resp"))
         return True
-
-    def _get(self, port: str) -> int:
-        return int(self._ports[port].value)
-
-    def _set(self, **values: int) -> None:
-        for port, value in values.items():
-            self._ports[port].value = value

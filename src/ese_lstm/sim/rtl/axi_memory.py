@@ -11,6 +11,7 @@ from typing import Any
 from ...contract.memory import MemoryTiming
 from ...contract.shell import PAGE_BYTES
 from ..memory import Beat, Reads
+from .axi import Ports
 from .bench import Bench
 
 LATENCY = 30
@@ -25,7 +26,7 @@ class _Burst:
     due: int = 0
 
 
-class AxiMemory:
+class AxiMemory(Ports):
     """The memory behind ``<name>_…``, a part of ``bench``; pages appear when touched, filled with
     noise.
 
@@ -33,11 +34,11 @@ class AxiMemory:
     """
 
     def __init__(self, bench: Bench, name: str, rng: random.Random) -> None:
+        super().__init__(
+            bench.dut, name, "awid", "awaddr", "awlen", "awvalid", "awready", "wdata", "wstrb",
+            "wlast", "wvalid", "wready", "bid", "bresp", "bvalid", "bready", "arid", "araddr",
+            "arlen", "arvalid", "arready", "rid", "rdata", "rresp", "rlast", "rvalid", "rready")
         self._bench = bench
-        self._ports = {port: getattr(bench.dut, f"{name}_{port}") for port in (
-            "awid", "awaddr", "awlen", "awvalid", "awready", "wdata", "wstrb", "wlast", "wvalid",
-            "wready", "bid", "bresp", "bvalid", "bready", "arid", "araddr", "arlen", "arvalid",
-            "arready", "rid", "rdata", "rresp", "rlast", "rvalid", "rready")}
         self._size = len(self._ports["wstrb"])
         self._rng = rng
         self._pages: dict[int, bytearray] = {}
@@ -122,10 +123,3 @@ class AxiMemory:
         if number not in self._pages:
             self._pages[number] = bytearray(self._rng.randbytes(PAGE_BYTES))
         return self._pages[number], first
-
-    def _get(self, port: str) -> int:
-        return int(self._ports[port].value)
-
-    def _set(self, **values: int) -> None:
-        for port, value in values.items():
-            self._ports[port].value = value

@@ -36,6 +36,7 @@ class Graph:
         raise EseError(f"checkpoint: {self.source} {called(node)} {what}")
 
     def lstms(self) -> list[Any]:
+        """The LSTM nodes, in order."""
         return [node for node in self.nodes if operator(node) == "LSTM"]
 
 

@@ -42,10 +42,12 @@ class LstmNode:
 
     @property
     def inputs(self) -> list[str]:
+        """Names of the eight inputs: X, W, R, B, sequence_lens, initial_h, initial_c, P."""
         return [*self.node.input, *[""] * (8 - len(self.node.input))]
 
     @property
     def directions(self) -> int:
+        """2 if the node is bidirectional, else 1."""
         return 2 if self._direction() == "bidirectional" else 1
 
     def tensors(self, layer: int, biased: bool, peepholed: bool) -> dict[str, NDArray[np.float64]]:
