@@ -23,7 +23,7 @@ MAY = {room: allowed.split() for room, allowed in {
     "registry": "contract",
     "report": "contract",
     "hw.layouts": "contract",
-    "hw.parts": "",
+    "hw.parts": "contract",
     "hw.place": "",
     "hw.axi": "contract",
     "hw.spmv": "contract hw.layouts hw.parts hw.place",

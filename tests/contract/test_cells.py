@@ -7,6 +7,8 @@ import pytest
 
 from ese_lstm.contract.cells import CELL_TYPES, LINEAR, LSTM
 from ese_lstm.contract.errors import EseError
+from ese_lstm.contract.layout import KIND_BITS
+from ese_lstm.contract.manifest import VERSION
 from ese_lstm.contract.program import Epilogue, layers_of_tiles
 from ese_lstm.contract.tables import FUNCTIONS
 
@@ -32,6 +34,11 @@ def test_an_lstm_is_ifgo():
     assert [row.function for row in LSTM.rows] == ["sigmoid", "sigmoid", "tanh", "sigmoid"]
     assert LSTM.peepholes == (0, 1, 3) and LSTM.trails
     assert (LSTM.state, LSTM.result, LINEAR.size, LINEAR.trails) == (2, 3, 1, False)
+
+
+def test_the_kind_is_as_wide_as_in_every_image_of_this_version():
+    """A wider one moves the other fields: old images would be misread, so the version rises."""
+    assert (VERSION, KIND_BITS) == (4, 1)
 
 
 def test_layers_follow_from_their_cells():

@@ -2,8 +2,10 @@
 
 A tile of a program holds units of one type: cells, or the single rows of a linear layer. A unit of
 ``size`` rows lies in one lane's bank, row k at ``size·slot + k``; its rows are drained in order.
-The epilogue word names the type by ``kind``. A further type is an entry here, an operation of
-``hw.elementwise.channel`` and its twin in ``sim.golden.model``.
+The epilogue word names the type by ``kind``: more than two types widen it, and with it the word, so
+they come with a new version of the image. A further type is an entry here, an operation of
+``hw.elementwise.channel`` and its twin in ``sim.golden.model``; ``hw.elementwise.epilogue`` and the
+compiler still count rows as an LSTM has them.
 """
 
 from dataclasses import dataclass

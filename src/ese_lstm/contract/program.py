@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .cells import CELL_TYPES, CellType
+from .cells import CELL_TYPES, LINEAR, CellType
 from .config import EngineConfig
 from .errors import EseError
 from .layout import segment_layout
@@ -119,7 +119,7 @@ def layers_of_tiles(epilogues: Sequence[Epilogue], cells: Sequence[int]) -> tupl
     """
     found, layer, left = [], -1, 0
     for epilogue in epilogues:
-        if epilogue.cell.state is not None:
+        if epilogue.cell is not LINEAR:
             if not left and layer + 1 < len(cells):
                 layer += 1
                 left = cells[layer]

@@ -5,8 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.memory import Memory, ReadPort
 
-PREFETCH = 4
-"""Entries fetched ahead: the memory's two cycles, the FIFO's one, and the one being taken."""
+from ..contract.timing import PREFETCH
 
 
 def memory(m: Module, name: str, *, shape: object, depth: int, style: str) -> Memory:

@@ -15,6 +15,7 @@ from .activation import ActivationUnit
 from .numeric import Requantise, delay, round_shift, saturate
 
 GATE_I, GATE_F, GATE_G, GATE_O = range(LSTM.size)
+TANH = [number for number, row in enumerate(LSTM.rows) if row.function == "tanh"]
 
 
 class ElementwiseChannel(wiring.Component):
@@ -95,7 +96,7 @@ class ElementwiseChannel(wiring.Component):
         # Gate, and in parallel tanh of the cell state that came with the sample.
         gate_5 = delay(m, self.gate, summed, "gate")
         m.submodules.gate_activation = gate_unit = ActivationUnit(config=config)
-        m.d.comb += [gate_unit.x.eq(requantise.y), gate_unit.tanh.eq(gate_5 == GATE_G)]
+        m.d.comb += [gate_unit.x.eq(requantise.y), gate_unit.tanh.eq(gate_5.matches(*TANH))]
         cell_4 = delay(m, cell_1, summed - 2, "cell")
         cell_input_5 = Signal(signed(act), reset_less=True)
         m.submodules.cell_activation = cell_unit = ActivationUnit(

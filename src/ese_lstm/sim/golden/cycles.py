@@ -128,7 +128,7 @@ class CycleReport:
 
 
 def simulate_model(decoded: DecodedModel, frames: int = 5, *,
-                   cycles_per_cell: int = timing.ISSUES_PER_CELL) -> CycleReport:
+                   cycles_per_cell: int | None = None) -> CycleReport:
     """:func:`simulate_cycles` for a decoded image."""
     return simulate_cycles(decoded.config, decoded.counts, decoded.program, frames,
                            nulls=decoded.null_entries, fillers=decoded.filler_entries,
@@ -137,7 +137,7 @@ def simulate_model(decoded: DecodedModel, frames: int = 5, *,
 
 def simulate_cycles(config: EngineConfig, counts: Sequence[NDArray[np.int64]], program: Program,
                     frames: int, *, nulls: int = 0, fillers: int = 0,
-                    cycles_per_cell: int = timing.ISSUES_PER_CELL) -> CycleReport:
+                    cycles_per_cell: int | None = None) -> CycleReport:
     """Run ``frames`` frames of a program.
 
     counts: entries of each tile's columns in each lane, (lanes, columns) per tile, each at least
@@ -150,7 +150,7 @@ def simulate_cycles(config: EngineConfig, counts: Sequence[NDArray[np.int64]], p
         raise EseError(f"frames: must be at least 2, got {frames}")
     shapes = [(config.lanes, sum(segment.length for segment in segments))
               for segments, _ in program.tiles()]
-    if cycles_per_cell < 1:
+    if cycles_per_cell is not None and cycles_per_cell < 1:
         raise EseError(f"cycles_per_cell: must be at least 1, got {cycles_per_cell}")
     if [part.shape for part in counts] != shapes:
         raise EseError(f"counts: must have the shapes {shapes}, got "
@@ -169,7 +169,7 @@ class _Engine:
     """Times so far: when lanes are free, columns left the queues, rows were issued."""
 
     def __init__(self, config: EngineConfig, counts: Sequence[NDArray[np.int64]],
-                 program: Program, cycles_per_cell: int) -> None:
+                 program: Program, cycles_per_cell: int | None) -> None:
         self._per_cell = cycles_per_cell
         self._depth = config.queue_depth
         self._results = program.results
@@ -246,11 +246,13 @@ class _Engine:
 
 
 def epilogue_issues(epilogue: Epilogue, fired: int, before: int,
-                    cycles_per_cell: int = timing.ISSUES_PER_CELL) -> range:
+                    cycles_per_cell: int | None = None) -> range:
     """Cycles in which the rows that complete a tile's results issue. fired: of the tile's last
-    entry; before: last issue of the tile before. cycles_per_cell: of a unit of several rows."""
+    entry; before: last issue of the tile before. cycles_per_cell: of a unit of several rows, None:
+    as many as it has rows."""
     first = max(fired + timing.MAC + timing.EPILOGUE_START, before + timing.EPILOGUE_GAP)
-    each = cycles_per_cell if epilogue.cell.size > 1 else 1
+    rows = epilogue.cell.size
+    each = cycles_per_cell or rows if rows > 1 else 1
     first += each - 1
     if epilogue.cell.trails:
         first += each * timing.o_skew(each)

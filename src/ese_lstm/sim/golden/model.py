@@ -203,15 +203,18 @@ class GoldenModel:
         peephole = tile.peephole
 
         def gate(number: int, state: Values) -> tuple[Values, int]:
-            return arithmetic.gate_input(totals[:, number] + peephole[:, number] * state, shift)
+            row, total = LSTM.rows[number], totals[:, number]
+            if row.peephole:
+                total = total + peephole[:, number] * state
+            value, saturated = arithmetic.gate_input(total, shift)
+            function = arithmetic.tanh if row.function == "tanh" else arithmetic.sigmoid
+            return function(value), saturated
 
-        (i, count_i), (f, count_f) = gate(0, before), gate(1, before)
-        g, count_g = arithmetic.gate_input(totals[:, 2], shift)
-        i, f, g = arithmetic.sigmoid(i), arithmetic.sigmoid(f), arithmetic.tanh(g)
+        (i, count_i), (f, count_f), (g, count_g) = (gate(number, before) for number in range(3))
         state, count_cell = arithmetic.cell(f, before, i, g)
         o, count_o = gate(3, state)
         level, count_level = arithmetic.tanh_input(state)
-        o, level = arithmetic.sigmoid(o), arithmetic.tanh(level)
+        level = arithmetic.tanh(level)
         result, count_result = arithmetic.hidden(o, level)
         if self.observe is not None:
             for name, values, saturated in (
