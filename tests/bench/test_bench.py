@@ -110,6 +110,6 @@ def test_the_full_network_stays_above_the_target() -> None:
     workload = paper_workload(PRESETS["xcku060-32x32"].replace(channels=1))
     report = simulate_model(workload.decoded, 4)
     assert (report.nulls, report.fillers) == (0, 0)
-    assert report.settled and report.cycles_per_frame <= 11740
+    assert report.periods[-2] == report.periods[-1] <= 11740
     assert report.utilisation >= 0.97
     assert report.weights == 364128

@@ -3,21 +3,25 @@
 import numpy as np
 import pytest
 
-from ese_lstm.compress.compile import compile_float, compile_network, coordinates
+from ese_lstm.compress.compile import Compiled, compile_network, coordinates
 from ese_lstm.compress.network import Layer, Network
 from ese_lstm.compress.synthetic import GOOGLE_LSTMP, LayerShape, random_network
 from ese_lstm.contract.cells import LINEAR, LSTM
-from ese_lstm.contract.config import PRESETS
+from ese_lstm.contract.config import PRESETS, EngineConfig
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.program import Epilogue, Segment
 
 TINY = PRESETS["tiny"]
 
 
+def compiled_of(network: Network, config: EngineConfig) -> Compiled:
+    return compile_network(network, config, [(0, 0)] * len(network.layers))
+
+
 def test_google_lstm_is_five_tiles():
     """The engine study's program: four gate tiles of 256 cells and one projection tile."""
     network = random_network(np.random.default_rng(0), 153, [GOOGLE_LSTMP], density=0.01)
-    program = compile_float(network, PRESETS["xcku060-32x32"]).program
+    program = compiled_of(network, PRESETS["xcku060-32x32"]).program
     assert [(e.cell, e.count) for e in program.epilogues] == [(LSTM, 256)] * 4 + [(LINEAR, 512)]
     assert [s.length for s in program.segments] == [153, 512] * 4 + [1024]
     assert (program.results, program.output_width) == (1536, 512)
@@ -51,7 +55,7 @@ def test_two_layers_by_hand():
 def test_tile_weights_rows_and_columns():
     """Row 4·cell + gate; the first layer's columns are [x | y], the second's [y | x]."""
     network = random_network(np.random.default_rng(0), 3, [LayerShape(5, 2), LayerShape(6)])
-    compiled = compile_float(network, TINY)
+    compiled = compiled_of(network, TINY)
     first, second = network.layers
     checked = 0
     for tile, layer, cells, order in ((0, first, range(4), "xy"), (1, first, range(4, 5), "xy"),
@@ -79,7 +83,7 @@ def test_coordinates_are_ordered_by_column_then_row():
 def test_params_by_cell_and_gate():
     layer = Layer(np.ones((8, 1)), np.ones((8, 3)), np.arange(8.0),
                   np.array([[10.0, 11], [20, 21], [30, 31]]), np.ones((3, 2)))
-    compiled = compile_float(Network((layer,)), TINY)
+    compiled = compiled_of(Network((layer,)), TINY)
     assert compiled.biases.tolist() == [0, 2, 4, 6, 1, 3, 5, 7, 0, 0, 0]
     assert compiled.peepholes.tolist() == [10, 20, 0, 30, 11, 21, 0, 31, 0, 0, 0]
 
@@ -94,9 +98,9 @@ def test_params_by_cell_and_gate():
 def test_does_not_fit(field, value, message):
     network = random_network(np.random.default_rng(0), 3, [LayerShape(5, 2), LayerShape(6)])
     fits = TINY.replace(**{field: int(message.split("hold ")[1].split()[0])})
-    assert compile_float(network, fits).program.results == 13
+    assert compiled_of(network, fits).program.results == 13
     with pytest.raises(EseError, match=f"^{field}: {message}$"):
-        compile_float(network, TINY.replace(**{field: value}))
+        compiled_of(network, TINY.replace(**{field: value}))
 
 
 def test_too_many_results():
@@ -106,4 +110,4 @@ def test_too_many_results():
         activation_depth=1 << 16, cell_depth=1 << 16, param_depth=1 << 18, segment_depth=1024,
         epilogue_depth=1024)
     with pytest.raises(EseError, match=r"must write at most 32768 results .* got 40001$"):
-        compile_float(Network((layer,)), config)
+        compiled_of(Network((layer,)), config)

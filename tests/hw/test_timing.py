@@ -10,7 +10,7 @@ from amaranth.hdl import Cat, Module, ResetInserter, Signal
 from ese_lstm.contract import timing
 from ese_lstm.contract.cells import LINEAR
 from ese_lstm.contract.config import PRESETS
-from ese_lstm.contract.layout import entry_layout, epilogue_layout, lane_of, slot_of
+from ese_lstm.contract.layout import entry_layout, epilogue_layout, lane_of
 from ese_lstm.hw.elementwise.epilogue import EpilogueSequencer
 from ese_lstm.hw.spmv.collector import Collector
 from ese_lstm.hw.spmv.lane import Lane
@@ -105,6 +105,6 @@ def test_a_row_arrives_drain_cycles_after_its_issue(simulate) -> None:
     assert issued == list(range(issued[0], issued[0] + rows))
     wanted = [[0, 0]] * len(arrived)
     for unit, cycle in enumerate(issued):
-        total = weights[lane_of(unit, lanes)][slot_of(unit, lanes)]
+        total = weights[lane_of(unit, lanes)][unit // lanes]
         wanted[cycle + timing.DRAIN] = [total, -total]
     assert arrived == wanted

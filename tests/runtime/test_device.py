@@ -55,7 +55,7 @@ def test_a_killed_simulator(image, make_utterances, alone, seed) -> None:
         engine.load(image)
         with engine.open_stream(integers=True) as stream:
             stream.push(frames, wait=True)
-            os.kill(engine.turns.backend._device.process_id, signal.SIGKILL)
+            os.kill(engine.turns.backend._device._process.pid, signal.SIGKILL)
             with pytest.raises(DeviceError, match="device: the simulator must run, but ended with "
                                                   "-9"):
                 stream.push(frames, wait=True)
@@ -72,7 +72,7 @@ def test_a_killed_device(image, make_utterances, seed) -> None:
             Engine.open(f"xdma:{device.path}", timeout_s=60) as engine:
         engine.load(image)
         with engine.open_stream(integers=True) as stream:
-            os.kill(device.process_id, signal.SIGKILL)
+            os.kill(device._process.pid, signal.SIGKILL)
             with pytest.raises(DeviceError, match=r"device: \S+/xdma0_\w+ must answer, but "):
                 stream.push(frames, wait=True)
         with pytest.raises(DeviceError, match="must answer, but|must be free to open, but"):
@@ -85,10 +85,10 @@ def test_a_silent_device(image, make_utterances, alone, seed) -> None:
             Engine.open(f"xdma:{device.path}", timeout_s=3.0) as engine:
         engine.load(image)
         with engine.open_stream(integers=True) as stream:
-            os.kill(device.process_id, signal.SIGSTOP)
+            os.kill(device._process.pid, signal.SIGSTOP)
             with pytest.raises(EngineTimeout, match="must answer within timeout_s=3, but did not"):
                 stream.push(frames, wait=True)
-            os.kill(device.process_id, signal.SIGCONT)
+            os.kill(device._process.pid, signal.SIGCONT)
             with pytest.raises(EngineTimeout, match="must be loaded again after its failure"):
                 stream.push(frames)
         engine.timeout_s = 60

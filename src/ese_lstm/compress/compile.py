@@ -42,11 +42,6 @@ class Compiled:
     """First cell's address in the cell buffer, per layer."""
 
 
-def compile_float(network: Network, config: EngineConfig) -> Compiled:
-    """The program with real weights and shifts of 0, for a golden model with quantisers off."""
-    return compile_network(network, config, [(0, 0)] * len(network.layers))
-
-
 def compile_network(network: Network, config: EngineConfig,
                     shifts: Sequence[tuple[int, int]]) -> Compiled:
     """Compile a network whose weights are already in the tiles' units.

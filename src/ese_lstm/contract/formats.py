@@ -34,11 +34,6 @@ class FixedFormat:
         """Most positive integer, 2**(bits−1)−1."""
         return (1 << (self.bits - 1)) - 1
 
-    @property
-    def resolution(self) -> float:
-        """Value of one step."""
-        return float(2.0 ** -self.frac)
-
     def quantise(self, values: NDArray[np.floating]) -> tuple[NDArray[np.int64], int]:
         """Integers nearest to real ``values`` (any shape) and how many of them saturated."""
         scaled = np.floor(np.asarray(values, dtype=np.float64) * 2.0 ** self.frac + 0.5)

@@ -213,10 +213,6 @@ def load_layout(config: EngineConfig) -> Layout:
 
 
 def lane_of(unit: int, lanes: int) -> int:
-    """Lane of a tile's unit: interleaved, as in ESE."""
+    """Lane of a tile's unit: interleaved, as in ESE. There it is in slot ``unit // lanes`` of the
+    bank, where its rows begin at ``size·slot``."""
     return unit % lanes
-
-
-def slot_of(unit: int, lanes: int) -> int:
-    """Slot of that unit inside its lane's bank, where its rows begin at ``size·slot``."""
-    return unit // lanes

@@ -77,21 +77,11 @@ def pack_frames(frames: NDArray[np.integer], active: NDArray[np.bool_],
     flags = (np.asarray(active, bool).astype(np.int64) << ACTIVE_BIT
              | np.asarray(start, bool).astype(np.int64) << START_BIT)
     rows = np.concatenate([flags[:, None], integer_frames(values, config.act_bits)], axis=1)
-    return _pack_rows(rows, config, shell)
-
-
-def unpack_frames(packets: Bytes, config: EngineConfig, shell: ShellConfig
-                  ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Frames, active, start: inverse of :func:`pack_frames`."""
-    rows = _unpack_rows(packets, config, shell)
-    flags = rows[:, 0]
-    active, start = (flags >> bit & 1 == 1 for bit in (ACTIVE_BIT, START_BIT))
-    return rows[:, 1:], active, start
-
-
-def pack_results(results: NDArray[np.integer], config: EngineConfig, shell: ShellConfig) -> Bytes:
-    """Output packets, (T, bytes of a packet), of results (T, output_width, channels)."""
-    return _pack_rows(integer_frames(np.asarray(results), config.act_bits), config, shell)
+    kind = np.dtype(f"<i{container_bits(config) // 8}")
+    size = row_beats(config, shell) * shell.stream_bytes
+    packed = np.zeros((*rows.shape[:2], size // kind.itemsize), kind)
+    packed[:, :, :config.channels] = rows
+    return packed.view(np.uint8).reshape(len(rows), rows.shape[1] * size)
 
 
 def unpack_results(packets: Bytes, config: EngineConfig, shell: ShellConfig
@@ -100,18 +90,6 @@ def unpack_results(packets: Bytes, config: EngineConfig, shell: ShellConfig
 
     Raises EseError if a packet is not whole rows.
     """
-    return _unpack_rows(packets, config, shell)
-
-
-def _pack_rows(rows: NDArray[np.int64], config: EngineConfig, shell: ShellConfig) -> Bytes:
-    kind = np.dtype(f"<i{container_bits(config) // 8}")
-    size = row_beats(config, shell) * shell.stream_bytes
-    packed = np.zeros((*rows.shape[:2], size // kind.itemsize), kind)
-    packed[:, :, :config.channels] = rows
-    return packed.view(np.uint8).reshape(len(rows), rows.shape[1] * size)
-
-
-def _unpack_rows(packets: Bytes, config: EngineConfig, shell: ShellConfig) -> NDArray[np.int64]:
     size = row_beats(config, shell) * shell.stream_bytes
     data = np.ascontiguousarray(packets, np.uint8)
     if data.ndim != 2 or data.shape[1] % size:

@@ -8,7 +8,7 @@ from amaranth.hdl import ResetInserter, Signal
 from ese_lstm.contract import timing
 from ese_lstm.contract.cells import CELL_TYPES, LINEAR, LSTM
 from ese_lstm.contract.config import PRESETS
-from ese_lstm.contract.layout import epilogue_layout, lane_of, slot_of
+from ese_lstm.contract.layout import epilogue_layout, lane_of
 from ese_lstm.hw.elementwise.epilogue import EpilogueSequencer
 
 TINY = PRESETS["tiny"]
@@ -72,7 +72,7 @@ class Bench:
         tile, config = self.tile, self.config
         lstm = tile["kind"] == LSTM.kind
         cell = CELL_TYPES[tile["kind"]]
-        slot = slot_of(unit, config.lanes)
+        slot = unit // config.lanes
         result = not lstm or gate == LSTM.size - 1
         wrap = 1 << config.param_address_bits
         sample = {"kind": tile["kind"], "gate": gate, "shift": tile["shift"],

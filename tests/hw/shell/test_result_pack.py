@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ese_lstm.contract.config import EngineConfig
-from ese_lstm.contract.packets import pack_results, row_beats
+from ese_lstm.contract.packets import pack_frames, row_beats
 from ese_lstm.contract.shell import SHELL_PRESETS
 from ese_lstm.hw.shell.result_pack import ResultPack
 
@@ -31,8 +31,9 @@ class Bench:
         values = [[self.rng.randrange(-limit, limit) for _ in range(self.config.channels)]
                   for _ in range(width)]
         rows = [{"values": row, "last": number == width - 1} for number, row in enumerate(values)]
-        packet = pack_results(np.array([values]), self.config, self.shell)
-        return rows, self.to_beats(packet[0], self.shell)
+        masks = np.zeros((1, self.config.channels), bool)
+        packet = pack_frames(np.array([values]), masks, masks, self.config, self.shell)
+        return rows, self.to_beats(packet[0], self.shell)[self.per_row:]  # without the flags
 
     async def observe(self, ctx):
         async for _, _, packet in ctx.tick().sample(self.unit.packet):

@@ -129,10 +129,10 @@ def processor_time(process: int) -> float:
 def test_it_stands_still_when_nothing_is_to_be_done(device, open_file) -> None:
     user = open_file("user")
     write(user, "CONTROL", register("CONTROL").pack({"run": 1}))
-    first, used = cycles(user), processor_time(device.process_id)
+    first, used = cycles(user), processor_time(device._process.pid)
     time.sleep(0.5)
     assert cycles(user) - first < 2000
-    assert processor_time(device.process_id) - used < 0.2
+    assert processor_time(device._process.pid) - used < 0.2
     write(user, "CONTROL", 0)
 
 
@@ -161,7 +161,7 @@ from pathlib import Path
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.sim.rtl.device import SimulatedDevice
 device = SimulatedDevice(PRESETS["tiny"], folder=Path(sys.argv[1]))
-print(device.process_id, device._work, flush=True)
+print(device._process.pid, device._work, flush=True)
 time.sleep(600)
 """
 

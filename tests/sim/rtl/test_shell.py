@@ -9,7 +9,7 @@ import pytest
 from ese_lstm.compress.pipeline import CompressOptions, compress_network
 from ese_lstm.compress.synthetic import LayerShape, random_frames, random_network
 from ese_lstm.contract.config import PRESETS
-from ese_lstm.contract.packets import pack_results, row_beats
+from ese_lstm.contract.packets import pack_frames, row_beats
 from ese_lstm.contract.shell import SHELL_PRESETS
 from ese_lstm.sim.golden.cycles import simulate_model
 from ese_lstm.sim.golden.decode import decode_image
@@ -140,9 +140,11 @@ def test_a_slow_host_does_not_wake_the_watchdog(make_case, seed):
 
 def play(scenario, seed, job, expected, config, bench="bench_shell"):
     pause = random.Random(seed).choice([name for name in PATTERNS if name != "often"])
+    row_bytes = row_beats(config, SHELL) * SHELL.stream_bytes
+    masks = np.zeros((len(expected), config.channels), bool)
+    packets = pack_frames(expected, masks, masks, config, SHELL)[:, row_bytes:]  # without flags
     result = run(shell_simulator(config, SHELL), bench, {
-        **job, "outputs": pack_results(expected, config, SHELL), "scenario": scenario,
-        "pause": pause, "seed": seed, "lanes": config.lanes,
-        "row_bytes": row_beats(config, SHELL) * SHELL.stream_bytes},
+        **job, "outputs": packets, "scenario": scenario, "pause": pause, "seed": seed,
+        "lanes": config.lanes, "row_bytes": row_bytes},
         search=Path(__file__).parent, seed=seed)
     assert result["compared"] >= expected.size > 0

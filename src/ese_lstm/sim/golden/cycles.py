@@ -64,7 +64,6 @@ class SegmentCycles:
 class FrameCycles:
     """Events of one frame; stalls are those before each of its columns."""
 
-    first_issue: int
     last_issue: int
     last_fire: int
     last_visible: int
@@ -97,11 +96,6 @@ class CycleReport:
         return self.periods[-1]
 
     @property
-    def settled(self) -> bool:
-        """The frame before took as long (always false for fewer than three frames)."""
-        return len(self.frames) > 2 and self.periods[-2] == self.periods[-1]
-
-    @property
     def entries(self) -> int:
         """Entries of a frame, nulls and fillers included."""
         return self.weights + self.nulls + self.fillers
@@ -115,11 +109,6 @@ class CycleReport:
     def utilisation(self) -> float:
         """Share of the multipliers' cycles in which they multiply a weight."""
         return self.weights / (self.lanes * self.cycles_per_frame)
-
-    @property
-    def starved_slots(self) -> int:
-        """Lane cycles of a steady frame in which the lane fires nothing."""
-        return self.lanes * self.cycles_per_frame - self.entries
 
     @property
     def stalls(self) -> Stalls:
@@ -189,30 +178,25 @@ class _Engine:
 
     def run_frame(self) -> FrameCycles:
         """Issue the next frame's columns and finish its tiles."""
-        first = None
         done: list[SegmentCycles] = []
         for segments, epilogue in self._tiles:
             bank = self._tile_ends[-2] + timing.BANK_FREE
             for waits, counts in segments:
-                start, cycles = self._run_columns(waits, counts, bank)
-                first = start if first is None else first
-                done.append(cycles)
+                done.append(self._run_columns(waits, counts, bank))
                 bank = 0
             self._finish_tile(epilogue)
         self._frame += 1
-        assert first is not None
         stalls = Stalls(*(sum(getattr(part.stalls, name) for part in done)
                           for name in ("bank", "dependency", "queue")))
-        return FrameCycles(first, self._issued, int(self._lanes_last.max()),
+        return FrameCycles(self._issued, int(self._lanes_last.max()),
                            self._row_issues[-1] + timing.VISIBLE, stalls, tuple(done))
 
     def _run_columns(self, waits: list[int | None], counts: NDArray[np.int64],
-                     bank: int) -> tuple[int, SegmentCycles]:
-        """Issue one segment's columns; also returns the first one's cycle."""
+                     bank: int) -> SegmentCycles:
+        """Issue one segment's columns."""
         offset = self._frame * self._results
         lanes_last, left, depth = self._lanes_last, self._left, self._depth
         stalls, starved = [0, 0, 0], [0, 0, 0]
-        first = -1
         for wait, entries in zip(waits, counts, strict=True):
             earliest = self._issued + 1
             dependency = 0
@@ -228,14 +212,13 @@ class _Engine:
                     reached = allowed
                     self._cause = cause
             self._issued = reached
-            first = reached if first < 0 else first
             ready = np.maximum(lanes_last + 1, reached + timing.BROADCAST)
             starved[self._cause] += int((ready - lanes_last).sum()) - len(ready)
             np.add(ready, entries - 1, out=lanes_last)
             left.append(int(lanes_last.max()))
             bank = 0
         del left[:-depth]
-        return first, SegmentCycles(int(counts.sum()), Stalls(*starved), Stalls(*stalls))
+        return SegmentCycles(int(counts.sum()), Stalls(*starved), Stalls(*stalls))
 
     def _finish_tile(self, epilogue: Epilogue) -> None:
         """Issue one tile's rows."""

@@ -140,7 +140,7 @@ class _Engine:
         finished = 0
         stalls = np.zeros((frames + 1, 3), np.int64)
         starved = np.zeros(frames + 1, np.int64)
-        first, last_issue, last_fire, visible = ([0] * frames for _ in range(4))
+        last_issue, last_fire, visible = ([0] * frames for _ in range(3))
         cycle = 0
         while finished < frames * tiles:
             rows = self._rows
@@ -156,9 +156,8 @@ class _Engine:
             # The broadcaster sees the columns that have left the queues by the cycle before.
             if issued < total and cycle >= self._lead:
                 cause = self._blocked(issued, cycle, int(head.min()))
-                frame, column = divmod(issued, self.columns)
+                frame = issued // self.columns
                 if cause is None:
-                    first[frame] = cycle if column == 0 else first[frame]
                     last_issue[frame] = cycle
                     issued_at[issued] = cycle
                     issued += 1
@@ -187,7 +186,7 @@ class _Engine:
                                f"nothing moves after cycle {moved}")
             cycle += 1
         self.starved = [int(count) for count in starved[:frames]]
-        return [FrameCycles(first[k], last_issue[k], last_fire[k], visible[k],
+        return [FrameCycles(last_issue[k], last_fire[k], visible[k],
                             Stalls(*(int(count) for count in stalls[k])), ())
                 for k in range(frames)]
 

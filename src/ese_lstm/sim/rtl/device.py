@@ -75,11 +75,6 @@ class SimulatedDevice:
             return False
         return True
 
-    @property
-    def process_id(self) -> int:
-        """Of the simulator."""
-        return self._process.pid
-
     def ending(self) -> str:
         """How the process ended, and the end of its log."""
         return f"ended with {self._process.wait()}\n{log_tail(self._work)}".rstrip()

@@ -1,4 +1,7 @@
-"""One stimulus in two simulators: a unit in Amaranth's, its exported Verilog in Verilator."""
+"""One stimulus in two simulators: a unit in Amaranth's, its exported Verilog in Verilator.
+
+In the package, though only tests use it: those of ``hw`` and of ``sim``, which share no module.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

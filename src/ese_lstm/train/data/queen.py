@@ -27,7 +27,6 @@ PACKAGE = "flight-of-the-amazon-queen"
 MEMBER = "usr/share/scummvm/flight-of-the-amazon-queen/queen.1c"
 CLIPS = 6745
 TRANSCRIBED = 6544
-WORDS = 38754
 
 SKIPPED = 20
 JOE_RESPONSES = 40
