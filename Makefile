@@ -16,7 +16,7 @@ SECONDS ?= 600
 PYTEST_FLAGS ?= -n 2 --dist worksteal
 CONSTRAINTS ?= constraints.txt
 LOWEST_TESTS ?= tests/contract tests/compress tests/train tests/cli tests/sim/golden tests/boards \
-	tests/docs tests/test_public.py tests/sim/rtl/test_engine_bench.py
+	tests/docs tests/test_public.py tests/sim/rtl/test_bench.py
 
 BIN := $(VENV)/bin
 

@@ -25,8 +25,9 @@ numpy.save("speech.npy", numpy.random.default_rng(1).normal(size=(6, 5)))
 
 
 def check_contents(folder: Path) -> None:
-    """Wheel: the package alone, with its licence. Source archive: whatever it is made and tested
-    from. Neither has what running leaves behind."""
+    """Wheel: the package alone, with its licence. Source archive: what it is made from and its
+    tests; not the links at the top, so the tests that need a clone are skipped there. Neither has
+    what running leaves behind."""
     wheel, = folder.glob("*.whl")
     archive, = folder.glob("*.tar.gz")
     with zipfile.ZipFile(wheel) as file:

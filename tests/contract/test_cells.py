@@ -2,11 +2,9 @@
 
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-import ese_lstm.contract
 from ese_lstm.contract.cells import CELL_TYPES, LINEAR, LSTM
 from ese_lstm.contract.errors import EseError
 from ese_lstm.contract.layout import KIND_BITS
@@ -54,9 +52,3 @@ def test_layers_that_are_not_the_tiles(cells):
     with pytest.raises(EseError, match=rf"^layers: must be of as many cells .*"
                                        rf"{re.escape(str(cells))}$"):
         layers_of_tiles(program, cells)
-
-
-def test_the_room_lists_its_modules():
-    named = set(re.findall(r"``(\w+)``", ese_lstm.contract.__doc__ or ""))
-    folder = Path(ese_lstm.contract.__file__).parent
-    assert named == {path.stem for path in folder.glob("*.py")} - {"__init__"}

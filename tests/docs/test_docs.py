@@ -7,23 +7,43 @@ from pathlib import Path
 import click
 import pytest
 
+import ese_lstm
 from ese_lstm.cli.main import main
 from ese_lstm.contract import timing
 from ese_lstm.contract.registers import register
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "src" / "ese_lstm"
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/compression.md",
-             "docs/runtime.md", "docs/system.md", "docs/training.md")
-ROOMS = "boards|cli|compress|contract|demo|docs|examples|hw|runtime|search|sim|tests|train"
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+ROOMS = sorted(init.parent.name for init in SOURCES.glob("*/__init__.py"))
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_named_files_exist(document: str) -> None:
-    named = re.findall(rf"`((?:{ROOMS})/[\w/.]*)`", (ROOT / document).read_text())
-    assert named
-    assert not [name for name in named
+def test_named_files_exist() -> None:
+    folders = "|".join([*ROOMS, "docs", "examples", "tests"])
+    named = [(path.name, name) for path in DOCUMENTS
+             for name in re.findall(rf"`((?:{folders})/[\w/.]*)`", path.read_text())]
+    assert len(named) > 200 and len({document for document, _ in named}) > 15
+    assert not [(document, name) for document, name in named
                 if not any((base / name).exists() for base in (SOURCES, ROOT))]
+
+
+def test_readme_s_table_has_every_folder() -> None:
+    text = (ROOT / "README.md").read_text()
+    table = text[text.index("## Folders"):text.index("## Support")]
+    listed = re.findall(r"`(\w+)/", "".join(re.findall(r"^\|([^|]*)\|", table, re.MULTILINE)))
+    assert not set(ROOMS) - set(listed)
+
+
+def test_the_reference_has_the_public_names() -> None:
+    listed = re.findall(r"^::: ese_lstm\.(\w+)$", (ROOT / "docs/api.md").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(set(ese_lstm.__all__) - {"__version__"})
+
+
+def test_exit_codes_are_the_same_in_readme_and_help() -> None:
+    said = [re.search(r"Exit codes: (0 success; .*?130 interrupted)", " ".join(text.split()))
+            for text in ((ROOT / "README.md").read_text(), main.help or "")]
+    codes = [re.findall(r"(?:^|; )(\d+) ", match[1]) for match in said if match]
+    assert codes == [["0", "1", "2", "130"]] * 2
 
 
 def test_every_hardware_unit_is_mapped() -> None:

@@ -51,9 +51,3 @@ def test_shares_recompute() -> None:
             assert shares[0] <= TARGETS["lut"] and shares[3] <= TARGETS["bram36"]
             assert shares[4] <= TARGETS["dsp"]
     assert checked == 15
-
-
-def test_named_files_exist() -> None:
-    named = re.findall(r"`((?:synth|hw|docs)/[\w/.]*)`", TEXT)
-    assert named and all(any((base / name).exists() for base in (ROOT / "src" / "ese_lstm", ROOT))
-                         for name in named)

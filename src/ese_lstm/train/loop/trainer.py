@@ -2,8 +2,8 @@
 
 A step is a function of (seed, step number, checkpoint) alone: the order of utterances is drawn
 per epoch from the seed, the learning rate follows a cosine of the step number, and the
-checkpoint holds weights, masks, codes of shared weights, Adam's moments, the streams' states, the
-steps done and all settings.
+checkpoint holds weights, masks, codes of shared weights, the model's buffers (input scaling,
+priors, bigram), Adam's moments, the streams' states, the steps done and all settings.
 """
 
 import json
