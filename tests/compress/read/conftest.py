@@ -59,3 +59,9 @@ def onnx_maker():
     """Makes ONNX graphs of LSTM nodes: by default as many frames, streams, inputs and cells, so
     that every swap of axes gives a valid graph."""
     return OnnxMaker
+
+
+@pytest.fixture
+def two_directions() -> None:
+    """onnx has an evaluator of LSTM nodes in two directions."""
+    pytest.importorskip("onnx", "1.23", reason="before onnx 1.23 its evaluator has one direction")

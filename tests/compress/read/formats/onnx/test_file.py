@@ -83,6 +83,7 @@ def test_peephole_gates_are_told_apart(tmp_path, seed):
     assert np.array_equal(load_network(path).layers[0].peepholes, p[[0, 2, 1]].astype(float))
 
 
+@pytest.mark.usefixtures("two_directions")
 def test_bidirectional_equals_reference(tmp_path, seed):
     rng = np.random.default_rng(seed)
     node, constants = lstm(rng, "a", "x", INPUTS, dirs=2, peepholes=True)

@@ -123,6 +123,7 @@ def test_moves_between_layers_equal_reference(tmp_path, onnx_maker, seed, right,
 
 
 @pytest.mark.parametrize("join", [shaped, split_joined((0, 1))])
+@pytest.mark.usefixtures("two_directions")
 def test_bidirectional_layers_equal_reference(tmp_path, onnx_maker, seed, join):
     g = onnx_maker(np.random.default_rng(seed), ("t", "b", 3))
     y = g.lstm("a", "x", 3, dirs=2)
@@ -224,6 +225,7 @@ def random_moves(g, y, shape, rng):
     return y
 
 
+@pytest.mark.usefixtures("two_directions")
 def test_random_moves_are_accepted_exactly_if_they_change_nothing(tmp_path, onnx_maker, seed):
     """Sizes are declared, so that each graph is right or wrong: the evaluator tells which."""
     rng = np.random.default_rng(seed)
