@@ -108,7 +108,7 @@ def distill(checkpoint: Path, frames: tuple[Path, ...], output: Path, density: f
         trainer = Trainer(task, output, options, prune)
         trainer.run(lambda report: status.update(
             f"step {report.step} of {report.steps}, error {report.loss:.4f}, cosine "
-            f"{1 - report.errors / 100:.4f}, density {report.density:.3f}, "
+            f"{1 - report.fer / 100:.4f}, density {report.density:.3f}, "
             f"{report.eta:.0f} s left"))
         rest = corpus_of(other, window)
         figures = trainer.evaluate(rest)

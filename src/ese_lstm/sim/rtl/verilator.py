@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TextIO
@@ -124,7 +125,7 @@ def build(verilog: str, top: str, *, progress: Progress | None = None) -> Simula
     waves = bool(os.environ.get("WAVES"))
     cache = cache_directory()
     settings = (str(waves), *BUILD_ARGS, *MAKE_SETTINGS, str(cocotb_tools.config.libs_dir),
-                str(_verilator_root()))
+                str(_verilator_root()), *_tool_versions())
     directory = cache / _digest(verilog, top, *settings)
     with locked(directory.with_suffix(".lock")):
         if not (directory / top).is_file():
@@ -231,6 +232,11 @@ def save_arrays(path: Path, values: Mapping[str, Any]) -> None:
     """Write arrays or numbers as a ``.npz``."""
     arrays: dict[str, Any] = {key: np.asarray(value) for key, value in values.items()}
     np.savez(path, **arrays)
+
+
+def _tool_versions() -> tuple[str, ...]:
+    """Of what a simulator is made with: an upgrade in place needs a new one."""
+    return tuple(version(package) for package in ("cocotb", "verilator"))
 
 
 def _digest(*made_of: str) -> str:

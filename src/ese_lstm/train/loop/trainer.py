@@ -37,15 +37,15 @@ FILES = (CHECKPOINT, MODEL, LOG)
 
 @dataclass(frozen=True)
 class Report:
-    """Told now and then. loss: mean per counted frame, errors: the task's per counted frame, %,
-    both since the last report; seconds: of this run; eta: seconds left; density: share of
+    """Told now and then. loss: mean per counted frame, fer: the task's errors per counted
+    frame, %, both since the last report; seconds: of this run; eta: seconds left; density: share of
     weights that are not masked."""
 
     step: int
     steps: int
     epoch: int
     loss: float
-    errors: float
+    fer: float
     rate: float
     seconds: float
     eta: float
