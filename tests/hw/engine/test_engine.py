@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from ese_lstm.compress.synthetic import LayerShape
-from ese_lstm.contract import timing
 from ese_lstm.contract.cells import LINEAR
 from ese_lstm.contract.config import PRESETS
 from ese_lstm.contract.layout import (
@@ -49,18 +48,6 @@ def random_masks(rng, frames, channels):
     return active, start
 
 
-def everyone(frames, channels):
-    """Every channel active from the first frame on."""
-    return np.ones((frames, channels), bool), np.zeros((frames, channels), bool)
-
-
-def compare(bench, image, frames, active, start):
-    """Check everything that a run wrote; returns values compared."""
-    golden = bench.golden(image, frames, active, start)
-    assert bench.written == golden
-    return image.config.channels * sum(map(len, golden))
-
-
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_matches_golden_and_cycle_model_while_flowing(engine_bench, synthetic, seed, config,
@@ -70,7 +57,7 @@ def test_matches_golden_and_cycle_model_while_flowing(engine_bench, synthetic, s
     masks = random_masks(rng, len(frames), config.channels)
     bench = engine_bench(config, rng)
     bench.play(image, frames, *masks)
-    assert compare(bench, image, frames, *masks) > 0
+    assert bench.compare(image, frames, *masks) > 0
     assert not bench.frame_error
     counters, manifest = bench.counters, image.manifest
     assert counters.frames == len(frames)
@@ -96,14 +83,14 @@ def test_matches_golden_with_idle_and_back_pressure(engine_bench, synthetic, see
     masks = random_masks(rng, len(frames), config.channels)
     bench = engine_bench(config, rng, 0.3, 0.9)
     bench.play(image, frames, *masks)
-    assert compare(bench, image, frames, *masks) > 0
+    assert bench.compare(image, frames, *masks) > 0
 
 
 def test_output_blocked_for_long_loses_nothing(engine_bench, synthetic, seed):
     """Nothing is taken for 1,500 cycles: the engine stops in the middle and goes on."""
     config = TINY.replace(output_depth=4)
     image, frames = synthetic(config, *SHAPES["lstm"], seed, frames=5)
-    masks = everyone(5, config.channels)
+    masks = engine_bench.everyone(5, config.channels)
     bench = engine_bench(config, random.Random(seed), pause=1.0)
     held = []
 
@@ -122,7 +109,7 @@ def test_output_blocked_for_long_loses_nothing(engine_bench, synthetic, seed):
         bench.pause = 0.0
 
     bench.simulate(drive, open_later)
-    assert compare(bench, image, frames, *masks) > 0
+    assert bench.compare(image, frames, *masks) > 0
     assert held[0] > 1000
 
 
@@ -156,82 +143,22 @@ def test_frames_of_wrong_length_are_dropped_whole(engine_bench, synthetic, seed)
         await bench.stop(ctx)
 
     bench.simulate(drive)
-    assert compare(bench, image, frames, active, start) > 0
+    assert bench.compare(image, frames, active, start) > 0
     assert errors == [0, 1, 0], "set by the drop, readable when idle, cleared by the next start"
-
-
-def test_run_lowered_anywhere_finishes_started_frames_and_forgets_the_rest(
-        engine_bench, synthetic, seed):
-    """Six runs of one image, each cut in another cycle; every run is a first run."""
-    rng = random.Random(seed)
-    config = TINY.replace(lanes=3)
-    image, frames = synthetic(config, *SHAPES["projection"], seed, frames=6)
-    masks = everyone(6, config.channels)
-    results = decode_image(image).program.results
-    bench = engine_bench(config, rng, pause=0.4)
-    finished = []
-
-    async def drive(ctx):
-        await bench.load(ctx, load_beats(image))
-        for attempt in range(6):
-            bench.forget()
-            await bench.run(ctx)
-            frame_in, beat = bench.engine.frame_in, 0
-            for _ in range([3, 40][attempt] if attempt < 2 else rng.randrange(60, 400)):
-                number, index = divmod(beat, frames.shape[1])
-                ctx.set(frame_in.valid, number < len(frames))
-                if number < len(frames):
-                    ctx.set(frame_in.payload, {
-                        "values": frames[number][index].tolist(), "active": 3, "start": 0,
-                        "last": index == frames.shape[1] - 1})
-                _, _, ready = await ctx.tick().sample(frame_in.ready)
-                beat += ready and number < len(frames)
-            ctx.set(frame_in.valid, 0)
-            await bench.stop(ctx)
-            number, rest = divmod(len(bench.results), results)
-            assert rest == 0, "a started frame is finished"
-            assert bench.written == bench.golden(image, frames[:number], masks[0][:number],
-                                                 masks[1][:number])
-            finished.append(number)
-
-    bench.simulate(drive)
-    assert len(finished) == 6 and finished[0] == 0 and max(finished) > 0
-
-
-def test_another_image_loaded_after_a_stop(engine_bench, synthetic, seed):
-    """Larger, smaller, larger again: nothing of the image before shows."""
-    images = [synthetic(TINY, *SHAPES[shape], seed + k, frames=2 + k)
-              for k, shape in enumerate(("projection", "one-cell", "stack"))]
-    bench = engine_bench(TINY, random.Random(seed), 0.1, 0.3)
-    compared = []
-
-    async def drive(ctx):
-        for image, frames in [*images, images[0]]:
-            bench.forget()
-            masks = everyone(len(frames), TINY.channels)
-            await bench.load(ctx, load_beats(image))
-            await bench.run(ctx)
-            await bench.send(ctx, frames, *masks)
-            await bench.until_results(ctx, len(frames) * decode_image(image).program.results)
-            await bench.stop(ctx)
-            compared.append(compare(bench, image, frames, *masks))
-
-    bench.simulate(drive)
-    assert len(compared) == 4 and min(compared) > 0
 
 
 def test_a_stream_that_starts_beside_running_ones(engine_bench, synthetic, seed):
     """Channel 1 pauses and then starts a new stream; it computes what a fresh engine would, and
     channel 0 what it would have computed beside any other stream."""
     image, frames = synthetic(TINY, *SHAPES["two-projections"], seed, frames=6)
-    active, start = everyone(6, 2)
+    active, start = engine_bench.everyone(6, 2)
     active[2, 1], start[3, 1] = False, True
     bench, alone = (engine_bench(TINY, random.Random(seed)) for _ in range(2))
     bench.play(image, frames, active, start)
-    assert compare(bench, image, frames, active, start) > 0
+    assert bench.compare(image, frames, active, start) > 0
     swapped = frames.copy()
     swapped[:3, :, 1], swapped[3:, :, 1] = frames[3:, :, 1], frames[:3, :, 1]
-    alone.play(image, swapped, *everyone(6, 2))
+    alone.play(image, swapped, *engine_bench.everyone(6, 2))
     results = decode_image(image).program.results
     first = [values[0] for _, values in bench.results]
     assert first == [values[0] for _, values in alone.results]
@@ -298,82 +225,6 @@ def test_masks_of_frames_without_dependencies_stay_apart(engine_bench, seed):
     assert len(expected) == 12 * config.acc_rows
 
 
-def test_run_raised_again_before_idle_goes_on(engine_bench, synthetic, seed):
-    """Run that returns before the engine is idle is no restart: the streams go on."""
-    image, frames = synthetic(TINY, *SHAPES["lstm"], seed, frames=4)
-    masks = everyone(4, TINY.channels)
-    bench = engine_bench(TINY, random.Random(seed), pause=0.2)
-
-    async def drive(ctx):
-        await bench.load(ctx, load_beats(image))
-        await bench.run(ctx)
-        await bench.send(ctx, frames[:2], masks[0][:2], masks[1][:2])
-        ctx.set(bench.engine.run, 0)
-        for _ in range(4):
-            await ctx.tick()
-        assert not ctx.get(bench.engine.idle)
-        ctx.set(bench.engine.run, 1)
-        await bench.send(ctx, frames[2:], masks[0][2:], masks[1][2:])
-        await bench.until_results(ctx, 4 * 5)
-        await bench.stop(ctx)
-
-    bench.simulate(drive)
-    assert compare(bench, image, frames, *masks) > 0
-
-
-def test_reset_in_mid_run_leaves_nothing_behind(engine_bench, synthetic, seed):
-    """Reset for one cycle with results under way and run still high: they are not written later,
-    where they would count as results of the next run and keep the engine from becoming idle."""
-    image, frames = synthetic(TINY, *SHAPES["lstm"], seed, frames=3)
-    masks = everyone(3, TINY.channels)
-    bench = engine_bench(TINY, random.Random(seed), pause=0.2)
-
-    async def drive(ctx):
-        for written in (1, 4, 7, None):
-            bench.forget()
-            await bench.load(ctx, load_beats(image))
-            await bench.run(ctx)
-            await bench.send(ctx, frames[:2], masks[0][:2], masks[1][:2])
-            if written is None:
-                break
-            await bench.until_results(ctx, written)
-            ctx.set(bench.reset, 1)
-            await ctx.tick()
-            ctx.set(bench.reset, 0)
-            before = len(bench.results), len(bench.cells)
-            for _ in range(2 * timing.VISIBLE):
-                await ctx.tick()
-            assert (len(bench.results), len(bench.cells)) == before
-            await bench.stop(ctx)
-        await bench.send(ctx, frames[2:], masks[0][2:], masks[1][2:])
-        await bench.until_results(ctx, 3 * 5)
-        await bench.stop(ctx)
-
-    bench.simulate(drive)
-    assert compare(bench, image, frames, *masks) > 0
-
-
-def test_load_port_waits_for_idle(engine_bench, synthetic, seed):
-    """Beats offered while running are not taken."""
-    image, frames = synthetic(TINY, *SHAPES["one-cell"], seed, frames=2)
-    masks = everyone(2, TINY.channels)
-    bench = engine_bench(TINY, random.Random(seed))
-
-    async def drive(ctx):
-        await bench.load(ctx, load_beats(image))
-        await bench.run(ctx)
-        ctx.set(bench.engine.load.valid, 1)
-        await bench.send(ctx, frames, *masks)
-        for _ in range(200):
-            await ctx.tick()
-            assert not ctx.get(bench.engine.load.ready)
-        ctx.set(bench.engine.load.valid, 0)
-        await bench.stop(ctx)
-
-    bench.simulate(drive)
-    assert compare(bench, image, frames, *masks) > 0
-
-
 SMALLEST = TINY.replace(lanes=1, channels=1, queue_depth=1, acc_rows=4, stream_depth=8,
                         activation_depth=4, cell_depth=1, param_depth=4, segment_depth=2,
                         epilogue_depth=1, output_depth=2)
@@ -386,7 +237,7 @@ def test_the_smallest_engine_that_holds_one_cell(engine_bench, synthetic, seed):
     masks = random_masks(random.Random(seed), 8, 1)
     bench = engine_bench(SMALLEST, random.Random(seed), 0.1, 0.5)
     bench.play(image, frames, *masks)
-    assert compare(bench, image, frames, *masks) > 0
+    assert bench.compare(image, frames, *masks) > 0
 
 
 def test_memories_of_depth_1_have_an_address_in_verilog():
